@@ -1,0 +1,26 @@
+"""Videos stored so that training reads them fast, in little memory and little disk.
+
+>>> import vidformats as vf
+>>> vf.formats()[-3:]
+['pickle', 'png', 'webp']
+"""
+
+from vidformats._version import __version__
+from vidformats.format import Format, FormatError, Reader, Source
+from vidformats.registry import format_of, formats, get_format
+from vidformats.video import Video, load, open, write
+
+__all__ = [
+    "Format",
+    "FormatError",
+    "Reader",
+    "Source",
+    "Video",
+    "__version__",
+    "format_of",
+    "formats",
+    "get_format",
+    "load",
+    "open",
+    "write",
+]

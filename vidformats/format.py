@@ -1,0 +1,268 @@
+"""The contract: what a format, a reader and a thing to be written are.
+
+A format is a frozen dataclass with two methods. Its fields are its options, so ``repr``, equality and
+the record in a measurement come free::
+
+    @dataclass(frozen=True)
+    class Raw(Format):
+        level: int = 9
+
+        def write(self, video, path): ...
+        def open(self, path): ...          # -> Reader
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidformats.select import Crop, blocks, frames_in, in_order
+
+BLOCK = 4 << 20
+"""Bytes handled at a time where a copy in between can't be avoided: inside the caches of most CPUs."""
+
+
+class FormatError(ValueError):
+    """A file is not what it should be; the message names the file and the fault."""
+
+    def __init__(self, path: str | os.PathLike, fault: str):
+        super().__init__(f"{os.fspath(path)}: {fault}")
+        self.path, self.fault = os.fspath(path), fault
+
+    def __reduce__(self) -> tuple:
+        return FormatError, (self.path, self.fault)
+
+
+class Reader:
+    """Frames of one open file.
+
+    A subclass sets the attributes and implements `fetch`; `read` may be overridden where a crop can
+    save work. Readers are safe to use from several threads at once, and close themselves when the last
+    reference goes.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(T, ...)``.
+    dtype : numpy.dtype
+        Always in native byte order.
+    info : dict
+        Facts about the file, such as codec, chunks or frames per second. ``info["format"]``, where
+        present, is the name the content turned out to have.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    info: dict[str, Any]
+
+    def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
+        """Read whole frames.
+
+        Parameters
+        ----------
+        frames : (N,) ndarray of int64
+            Within range, in any order, possibly repeated.
+        out : (N, ...) ndarray
+            Filled in the order of `frames`; C-contiguous, of the reader's dtype.
+        threads : int
+            How many threads may work, this one included.
+        """
+        raise NotImplementedError
+
+    def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
+        """Read frames, or a part of each, into any array.
+
+        Parameters
+        ----------
+        frames : (N,) ndarray of int64
+            Within range, in any order, possibly repeated.
+        out : (N, ...) ndarray
+            Of the reader's dtype and the cropped shape; strides are free.
+        crop : tuple of slice, optional
+            One slice with a positive step for each axis of a frame; None takes the whole frame.
+        threads : int
+            How many threads may work, this one included.
+        """
+        if crop is None and out.flags.c_contiguous:
+            self.fetch(frames, out, threads)
+            return
+        # Decoders know whole frames only: each is fetched once, and a block at a time is copied over.
+        plan = in_order(frames)
+        size = frames_in(BLOCK, self.shape[1:], self.dtype)
+        scratch = np.empty((min(size, len(plan.frames)), *self.shape[1:]), self.dtype)
+        for block in blocks(len(plan.frames), size):
+            part = scratch[: block.stop - block.start]
+            self.fetch(plan.frames[block], part, threads)
+            out[plan.rows[block]] = part if crop is None else part[(slice(None), *crop)]
+        plan.repeat(out)
+
+    def close(self) -> None:
+        """Release the file; reading afterwards is an error."""
+
+
+class Source:
+    """What is to be written: an array, a `Video`, or an iterable of frames.
+
+    Attributes
+    ----------
+    shape : tuple of int or None
+        ``(T, ...)``; T is None for an iterable whose length is not known.
+    dtype : numpy.dtype
+    array : ndarray or None
+        The whole video where it is in memory already.
+    """
+
+    def __init__(self, video: Any, n_frames: int | None = None):
+        self.array: np.ndarray | None = None
+        if not isinstance(video, np.ndarray) and hasattr(video, "__array__") and not _is_stored(video):
+            video = np.asarray(video)
+        if isinstance(video, np.ndarray):
+            if video.ndim == 0:
+                raise ValueError("a video has its frames on the first axis; this array has no axes")
+            self.array = video
+            self.shape: tuple[Any, ...] = video.shape
+            self.dtype = video.dtype
+        elif _is_stored(video):
+            self.shape, self.dtype, self._items = tuple(video.shape), np.dtype(video.dtype), video
+        elif isinstance(video, Iterable):
+            n = n_frames if n_frames is not None else len(video) if isinstance(video, Sequence) else None
+            self._frames = iter(video)
+            try:
+                self._first = np.asarray(next(self._frames))
+            except StopIteration:
+                raise ValueError("an empty iterable has no frames, and so no shape; pass an array of shape (0, ...)") from None
+            self.shape, self.dtype = (n, *self._first.shape), self._first.dtype
+        else:
+            raise TypeError(f"an array, a Video or an iterable of frames is written, not {type(video).__name__}")
+        if self.dtype.hasobject or self.dtype.kind not in "biufc":
+            raise ValueError(f"only numbers are written, not {self.dtype}")
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of one frame."""
+        return self.shape[1:]
+
+    def blocks(self, nbytes: int = BLOCK) -> Iterator[np.ndarray]:
+        """Yield C-contiguous arrays of consecutive frames, of about `nbytes` each.
+
+        Each is valid until the next one is asked for.
+        """
+        size = frames_in(nbytes, self.frame_shape, self.dtype)
+        if self.array is not None or hasattr(self, "_items"):
+            items = self.array if self.array is not None else self._items
+            for block in blocks(self.shape[0], size):
+                yield np.ascontiguousarray(items[block])
+            return
+        buffer, filled, total = np.empty((size, *self.frame_shape), self.dtype), 0, 0
+        frame = self._first
+        while frame is not None:
+            if frame.shape != self.frame_shape or frame.dtype != self.dtype:
+                raise ValueError(
+                    f"frame {total} has shape {frame.shape} and dtype {frame.dtype}; "
+                    f"those before it have {self.frame_shape} and {self.dtype}"
+                )
+            buffer[filled] = frame
+            filled, total = filled + 1, total + 1
+            if filled == size:
+                yield buffer
+                filled = 0
+            item = next(self._frames, None)
+            frame = None if item is None else np.asarray(item)
+        if filled:
+            yield buffer[:filled]
+        if self.shape[0] is not None and total != self.shape[0]:
+            raise ValueError(f"{self.shape[0]} frames were announced, {total} came")
+
+    def whole(self, format_name: str) -> np.ndarray:
+        """Return the video as one C-contiguous array, for formats that can't grow.
+
+        Raises
+        ------
+        ValueError
+            For an iterable of unknown length: the format needs every frame before the first byte.
+        """
+        if self.array is not None:
+            return self.array
+        if self.shape[0] is None:
+            raise ValueError(f"{format_name} needs the number of frames before the first: pass an array, or n_frames=")
+        result, at = np.empty(self.shape, self.dtype), 0
+        for block in self.blocks():
+            if at + len(block) > len(result):
+                raise ValueError(f"{self.shape[0]} frames were announced, more came")
+            result[at : at + len(block)] = block
+            at += len(block)
+        return result
+
+
+def _is_stored(video: Any) -> bool:
+    """Tell an array that lies elsewhere and is read by slices: a Video, an h5py or zarr dataset."""
+    try:
+        return hasattr(video, "__getitem__") and isinstance(np.dtype(video.dtype), np.dtype) and len(video.shape) > 0
+    except (AttributeError, TypeError):
+        return False
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """A way to store a video; its fields are the options it writes with.
+
+    Attributes
+    ----------
+    name : str
+        Its key in the registry; set there, since one class may serve several rows.
+    threads : int
+        How many threads may encode.
+    holds : str
+        ``"arrays"`` for any ``(T, ...)`` of any numeric dtype, ``"images"`` for ``(T, 1 or 3, H, W)``
+        of `pixels`.
+    pixels : tuple of str
+        The dtypes an image format holds.
+    tolerance : float
+        Largest mean absolute error, in grey levels of 255, that natural content may suffer; 0 is
+        bit-exact. A named constant beside each lossy format gives the reason for its figure.
+    sidecars : tuple of str
+        Suffixes of further files that belong to ``path``.
+    """
+
+    name: str = dataclasses.field(default="", kw_only=True)
+    threads: int = dataclasses.field(default=1, kw_only=True, repr=False, compare=False)
+
+    holds: ClassVar[str] = "arrays"
+    pixels: ClassVar[tuple[str, ...]] = ("uint8",)
+    sidecars: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def tolerance(self) -> float:
+        """Largest mean absolute error on natural content, in grey levels; 0 is bit-exact."""
+        return 0.0
+
+    def write(self, video: Source, path: Path) -> None:
+        """Store `video` at `path`, which does not exist yet and is renamed afterwards."""
+        raise NotImplementedError
+
+    def open(self, path: Path) -> Reader:
+        """Open the file or folder at `path`; further parameters are options of ``vf.open``."""
+        raise NotImplementedError
+
+    def check(self, video: Source) -> None:
+        """Raise `ValueError` where this format can't hold such a video."""
+        if self.holds == "arrays":
+            return
+        shape = video.shape
+        if len(shape) != 4 or shape[1] not in (1, 3) or min(shape[2:]) < 1 or video.dtype.name not in self.pixels:
+            raise ValueError(
+                f"{self.name} holds (T, 1 or 3, H, W) of {' or '.join(self.pixels)}, not {shape} of {video.dtype}; "
+                "an array format such as npy or h5 does"
+            )
+        if shape[0] == 0:
+            raise ValueError(f"{self.name} can't hold a video without frames: its files would not tell the shape")
+
+    def record(self) -> dict[str, Any]:
+        """Return name and options, as kept with every measurement."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "threads"}

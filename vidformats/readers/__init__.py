@@ -1,0 +1,1 @@
+"""How bytes become frames: four ways, one file each. Readers know nothing of formats."""

@@ -1,0 +1,82 @@
+"""An open file, read at positions by many threads at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from vidformats.format import FormatError
+
+
+class File:
+    """A file descriptor with positioned reads, closed with its last reference.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Attributes
+    ----------
+    fd : int
+        For `mmap` and `posix_fadvise`.
+    size : int
+        Bytes, when it was opened.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        self.size = os.fstat(self.fd).st_size
+        self._lock = threading.Lock()
+
+    def read_into(self, views: list[Any], offset: int, nbytes: int) -> None:
+        """Fill `views`, writable buffers of `nbytes` in all, from `offset` on.
+
+        Raises
+        ------
+        FormatError
+            Where the file ends before; it must have shrunk since it was opened.
+        """
+        got = self._preadv(views, offset)
+        while got < nbytes:
+            # A signal or a network file system may cut a read short: go on behind what came.
+            rest, skip = [], got
+            for view in views:
+                view = memoryview(view).cast("B")
+                if skip < len(view):
+                    rest.append(view[skip:])
+                skip = max(0, skip - len(view))
+            more = self._preadv(rest, offset + got)
+            if more == 0:
+                raise FormatError(self.path, f"ends at byte {offset + got}, where byte {offset + nbytes} was expected")
+            got += more
+
+    def read(self, nbytes: int, offset: int) -> bytes:
+        """Return up to `nbytes` from `offset` on; fewer only at the end of the file."""
+        nbytes = max(0, min(nbytes, self.size - offset))
+        buffer = bytearray(nbytes)
+        if nbytes:
+            self.read_into([buffer], offset, nbytes)
+        return bytes(buffer)
+
+    def _preadv(self, views: list[Any], offset: int) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self.fd, views, offset)
+        with self._lock:  # Windows: one position a handle
+            os.lseek(self.fd, offset, os.SEEK_SET)
+            total = 0
+            for view in views:
+                view = memoryview(view).cast("B")
+                data = os.read(self.fd, len(view))
+                view[: len(data)] = data
+                total += len(data)
+                if len(data) < len(view):
+                    break
+            return total
+
+    def __del__(self) -> None:
+        fd, self.fd = getattr(self, "fd", -1), -1
+        if fd >= 0:
+            os.close(fd)

@@ -1,0 +1,382 @@
+"""`Video`: what a user holds, and the four verbs that make, open and load one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import uuid
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from vidformats import registry
+from vidformats.format import FormatError, Reader, Source
+from vidformats.select import frame_numbers, select
+from vidformats.threads import default_threads
+
+MAX_OPEN = 128
+"""Readers kept open at once in one process; beyond it the one unused for longest is closed, and reopened
+when it is read again. Far below the 1,024 file descriptors that most systems allow."""
+
+_lock = threading.Lock()
+_recent: OrderedDict[int, weakref.ref[Video]] = OrderedDict()
+
+
+class Video:
+    """A video on disk that is indexed like an array.
+
+    Every index reads just the frames it needs and returns a new C-contiguous array that the caller
+    owns: what ``numpy.load(...)[index]`` would mean, from any format. A Video is safe to read from
+    several threads. It pickles as an address, and a copy in another process opens the file anew.
+
+    Parameters
+    ----------
+    path : path-like
+        File or folder.
+    format : str, optional
+        One of `vidformats.formats`; by default the file's content tells.
+    threads : int, optional
+        Threads that may work on one read; by default all CPUs of this process, and 1 in a child process.
+    **options
+        What the format's ``open`` takes, such as ``dataset=`` for HDF5 or ``shape=`` for bytes
+        without a header.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(T, C, H, W)`` for videos, RGB or grey (C = 1); ``(T, ...)`` for other data.
+    dtype : numpy.dtype
+    format : str
+        Name of the format.
+    info : dict
+        Facts about the file, such as codec, chunks or frames per second.
+    path : str
+
+    Examples
+    --------
+    >>> import numpy as np, vidformats as vf
+    >>> path = vf.write(np.arange(10 * 3 * 4 * 4, dtype="uint8").reshape(10, 3, 4, 4), "ramp.npy")
+    >>> with vf.open(path) as video:
+    ...     video.shape, video[::4].shape, video[[9, 3, 3], 0].shape
+    ((10, 3, 4, 4), (3, 3, 4, 4), (3, 4, 4))
+    """
+
+    def __init__(self, path: str | os.PathLike, format: str | None = None, threads: int | None = None, **options: Any):
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        self.path = os.path.abspath(os.fspath(path))
+        self.threads, self._options = threads, options
+        self._closed, self._reader, self._pid = False, None, os.getpid()
+        self._reader: Reader | None
+        self._stamp = _stamp(self.path)
+        if format is None and "shape" in options:
+            format = "binary"
+        self._format = format or registry.format_of(self.path)
+        reader = self._open()
+        self.shape: tuple[int, ...] = tuple(reader.shape)
+        self.dtype: np.dtype = np.dtype(reader.dtype)
+        self.info: dict[str, Any] = dict(reader.info)
+        self.format: str = self.info.pop("format", self._format)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole video as an array: the payload."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        state = ", closed" if self._closed else ""
+        return f"<Video {self.shape} {self.dtype} {self.format} {self.path!r}{state}>"
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Read what `index` chooses, as NumPy would, into a new array."""
+        chosen = select(index, self.shape)
+        reader = self._open()
+        result = np.empty(chosen.shape, self.dtype)
+        if result.size:
+            reader.read(chosen.frames, chosen.target(result), chosen.crop, self._threads())
+        return result if chosen.shape else result[()]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for start in range(0, len(self), 16):
+            for frame in self[start : start + 16]:
+                yield frame.copy()  # its own memory, so that keeping one frame does not keep sixteen
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("a video on disk can't become an array without a copy")
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def read(self, frames: Any = slice(None), out: np.ndarray | None = None) -> np.ndarray:
+        """Read frames into the caller's memory.
+
+        Parameters
+        ----------
+        frames : int, slice, list of int or boolean mask
+            As an index on the first axis.
+        out : (N, ...) ndarray, optional
+            Of the video's dtype, writable; any strides, fastest when C-contiguous. A new one by default.
+
+        Returns
+        -------
+        ndarray
+            `out`.
+
+        Raises
+        ------
+        ValueError
+            Where `out` does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np, vidformats as vf
+        >>> video = vf.open(vf.write(np.zeros((10, 3, 4, 4), "uint8"), "zeros.npy"))
+        >>> buffer = np.empty((5, 3, 4, 4), "uint8")
+        >>> video.read(slice(0, 10, 2), out=buffer) is buffer
+        True
+        """
+        if out is None:
+            return self[frames]
+        numbers, dims = frame_numbers(frames, len(self))
+        expected = (*dims, *self.shape[1:])
+        if not isinstance(out, np.ndarray) or out.shape != expected or out.dtype != self.dtype or not out.flags.writeable:
+            have = f"{out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
+            raise ValueError(f"out must be a writable array {expected} of {self.dtype}, not {have}")
+        reader = self._open()
+        if out.size:
+            target = out if len(dims) == 1 else out.reshape(len(numbers), *self.shape[1:])
+            reader.read(numbers, target, None, self._threads())
+            if not np.shares_memory(target, out, max_work=1):  # strides that would not fold into one axis
+                out[...] = target.reshape(out.shape)
+        return out
+
+    def close(self) -> None:
+        """Release the file. Reads that other threads have under way still end well."""
+        self._closed, self._reader = True, None
+        with _lock:
+            _recent.pop(id(self), None)
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple:
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_reader", "_pid")}
+        return _reopen, (state,)
+
+    def _threads(self) -> int:
+        return self.threads or default_threads()
+
+    def _open(self) -> Reader:
+        """Return this process's reader, opening the file where there is none."""
+        if self._closed:
+            raise ValueError(f"{self.path}: this video is closed")
+        if self._pid != os.getpid():  # forked: the parent's handles are the parent's
+            self._reader, self._pid = None, os.getpid()
+        reader = self._reader
+        if reader is None:
+            if _stamp(self.path) != self._stamp:
+                raise FormatError(self.path, "changed since this video was opened; open it again")
+            form = registry.get_format(self._format)
+            try:
+                reader = self._reader = form.open(Path(self.path), **self._options)
+            except TypeError as error:
+                if "argument" not in str(error):
+                    raise
+                raise TypeError(f"{self._format}: {error}") from None
+        with _lock:
+            _recent[id(self)] = weakref.ref(self)
+            _recent.move_to_end(id(self))
+            while len(_recent) > MAX_OPEN:
+                _, oldest = _recent.popitem(last=False)
+                if (video := oldest()) is not None:
+                    video._reader = None  # closes with its last reference, so after any read under way
+        return reader
+
+
+def _reopen(state: dict[str, Any]) -> Video:
+    video = Video.__new__(Video)
+    video.__dict__.update(state, _reader=None, _pid=os.getpid())
+    return video
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """Tell one state of a file from another: a folder by its inode, for its entries' times cost too much."""
+    facts = os.stat(path)
+    return (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def open(path: str | os.PathLike, format: str | None = None, threads: int | None = None, **options: Any) -> Video:
+    """Open a video; see `Video` for the parameters.
+
+    Raises
+    ------
+    FileNotFoundError
+        When nothing is at `path`.
+    FormatError
+        When the file is not what it should be.
+    ImportError
+        When the format's extra is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np, vidformats as vf
+    >>> path = vf.write(np.zeros((8, 1, 6, 6), "uint8"), "dark.h5")
+    >>> with vf.open(path) as video:
+    ...     video[::4].shape
+    (2, 1, 6, 6)
+    """
+    return Video(path, format, threads, **options)
+
+
+def load(path: str | os.PathLike, frames: Any = slice(None), **open_options: Any) -> np.ndarray:
+    """Open, read and close: ``load(path, i)`` is ``open(path)[i]``.
+
+    Parameters
+    ----------
+    path : path-like
+    frames : index
+        As in ``video[frames]``; all by default.
+    **open_options
+        Parameters of `open`.
+
+    Returns
+    -------
+    ndarray
+        New, C-contiguous, owned by the caller.
+
+    Examples
+    --------
+    >>> import numpy as np, vidformats as vf
+    >>> vf.load(vf.write(np.zeros((8, 1, 6, 6), "uint8"), "dark.npy"), np.s_[::4]).shape
+    (2, 1, 6, 6)
+    """
+    with Video(path, **open_options) as video:
+        return video[frames]
+
+
+def write(
+    video: Any, path: str | os.PathLike, format: str | None = None, *, threads: int | None = None, n_frames: int | None = None, **options: Any
+) -> str:
+    """Store a video. The file appears whole under its name, or not at all.
+
+    Parameters
+    ----------
+    video : ndarray, Video, or iterable of ndarray
+        ``(T, C, H, W)`` uint8 RGB or grey (C = 1); array formats hold any ``(T, ...)`` of numbers. An
+        iterable yields frames and may be longer than memory, except into formats that can't grow.
+    path : path-like
+        What is there already is replaced at the end.
+    format : str, optional
+        One of `vidformats.formats`; by default told by the ending of `path`.
+    threads : int, optional
+        Threads that may encode; by default all CPUs of this process.
+    n_frames : int, optional
+        Length of an iterable, for formats that must know it first.
+    **options
+        The format's own, such as ``quality=`` or ``fps=``.
+
+    Returns
+    -------
+    str
+        `path`.
+
+    Raises
+    ------
+    ValueError
+        Where the format can't hold such a video; nothing was written.
+
+    Examples
+    --------
+    >>> import numpy as np, vidformats as vf
+    >>> vf.write(np.zeros((8, 1, 6, 6), "uint8"), "dark.h5", "h5_frames", level=1)
+    'dark.h5'
+    """
+    path = Path(path)
+    form = registry.get_format(format or registry.name_for(path), threads=threads or default_threads(), **options)
+    source = Source(video, n_frames)
+    form.check(source)
+    with _atomic(path, form.sidecars) as unfinished:
+        form.write(source, unfinished)
+    return str(path)
+
+
+@contextlib.contextmanager
+def _atomic(path: Path, sidecars: tuple[str, ...]) -> Iterator[Path]:
+    """Lend a sibling's name; when all went well it is on disk and takes the place of `path`."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder to write into")
+    token = uuid.uuid4().hex[:8]
+    unfinished = path.with_name(f".{path.stem}.{token}{path.suffix}")
+    pieces = [unfinished, *[unfinished.with_name(unfinished.name + s) for s in sidecars]]
+    try:
+        yield unfinished
+        if unfinished.is_dir():
+            if hasattr(os, "sync"):
+                os.sync()  # one call for thousands of files
+        else:
+            for piece in pieces:
+                with _descriptor(piece, os.O_RDWR) as fd:
+                    os.fsync(fd)
+        for piece, suffix in reversed(list(zip(pieces, ("", *sidecars), strict=True))):
+            _replace(piece, path.with_name(path.name + suffix), token)
+        if os.name == "posix":
+            with _descriptor(path.parent, os.O_RDONLY) as fd:
+                os.fsync(fd)
+    finally:
+        for piece in pieces:
+            _remove(piece)
+
+
+@contextlib.contextmanager
+def _descriptor(path: Path, flags: int) -> Iterator[int]:
+    fd = os.open(path, flags)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _replace(new: Path, path: Path, token: str) -> None:
+    """Rename over what is there. A folder in the way steps aside first, for rename can't replace it."""
+    if not path.is_dir():
+        if new.is_dir() and path.exists():
+            path.unlink()
+        os.replace(new, path)
+        return
+    aside = path.with_name(f".{path.name}.{token}.old")
+    os.rename(path, aside)
+    try:
+        os.replace(new, path)
+    except BaseException:
+        os.rename(aside, path)
+        raise
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
