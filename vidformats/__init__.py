@@ -9,6 +9,7 @@ from vidformats._version import __version__
 from vidformats.format import Format, FormatError, Reader, Source
 from vidformats.registry import format_of, formats, get_format
 from vidformats.video import Video, load, open, write
+from vidformats.windows import windows
 
 __all__ = [
     "Format",
@@ -22,5 +23,6 @@ __all__ = [
     "get_format",
     "load",
     "open",
+    "windows",
     "write",
 ]
