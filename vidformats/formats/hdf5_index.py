@@ -1,0 +1,174 @@
+"""Where the chunks of an HDF5 dataset lie, and what undoes their filters."""
+
+from __future__ import annotations
+
+import struct
+from itertools import chain
+from math import prod
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from vidformats.format import FormatError
+from vidformats.readers.chunks import Decode
+from vidformats.readers.files import File
+from vidformats.readers.inflate import EXPANSION, inflate
+
+SPARSE = 64
+"""Places of the chunk grid believed for each chunk stored: more would cost memory for no data."""
+
+_DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
+_HEADER = 4096  # bytes of an object header that are searched; the layout is among the first 200
+_NODE = 64  # entries in a node of the B-tree, HDF5's default
+
+
+def decoder(filters: h5py.h5p.PropDCID) -> Decode | None:
+    """Return what undoes the filters of a dataset's creation list, None where one is not known here."""
+    codes = [filters.get_filter(k)[0] for k in range(filters.get_nfilters())]
+    if codes != [code for code in (_SHUFFLE, _DEFLATE, _FLETCHER32) if code in codes]:
+        return None
+    size = filters.get_filter(0)[2][0] if _SHUFFLE in codes else 1
+
+    def decode(data: Any, nbytes: int) -> Any:
+        if _FLETCHER32 in codes:
+            data = _checked(data)
+        data = inflate(data, nbytes) if _DEFLATE in codes else data
+        if len(data) != nbytes:
+            raise ValueError(f"{len(data)} bytes where {nbytes} were expected")
+        if size > 1:
+            data = np.frombuffer(data, np.uint8).reshape(size, -1).T.tobytes()
+        return data
+
+    return decode
+
+
+def _checked(data: Any) -> Any:
+    """Return what stands before HDF5's Fletcher-32 checksum: sums modulo 65535 of big-endian words."""
+    body, stored = data[:-4], np.frombuffer(data[-4:], "<u2")
+    words = np.frombuffer(bytes(body) + b"\0" * (len(body) % 2), ">u2").astype(np.uint64)
+    low = words.sum() % 65535
+    high = sum(
+        int((part * np.arange(len(words) - at, len(words) - at - len(part), -1, dtype=np.uint64)).sum())
+        for at, part in _parts(words)
+    )
+    if (int(stored[0]) - int(low)) % 65535 or (int(stored[1]) - high) % 65535:
+        raise ValueError("its checksum does not fit")
+    return body
+
+
+def _parts(words: NDArray[np.uint64]) -> Any:
+    # Products below 2**48 each, so that 65536 of them can't overflow.
+    return ((at, words[at : at + 65536]) for at in range(0, len(words), 65536))
+
+
+def chunk_index(
+    file: File, dataset: h5py.Dataset, base: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Return offset and size of every chunk by its position in the grid, size 0 where it is missing.
+
+    Parameters
+    ----------
+    file : File
+    dataset : h5py.Dataset
+        Chunked.
+    base : int, bytes
+        Size of the user block.
+
+    Returns
+    -------
+    tuple of ndarray of int64, or None
+        None where a chunk skipped a filter, which only HDF5 itself can follow.
+
+    Raises
+    ------
+    FormatError
+        When the shape claims far more than the chunks stored.
+    """
+    grid = _grid(dataset)
+    table = _from_btree(file, dataset, base)
+    if table is None:
+        if base:  # releases of HDF5 differ in whether they count the user block
+            return None
+        table = _from_library(dataset)
+    cells, masks, offsets, sizes = table
+    if prod(grid) > SPARSE * (len(offsets) + 1024):
+        raise FormatError(
+            file.path, f"claims {dataset.shape}, but holds {len(offsets)} chunks of {dataset.chunks}"
+        )
+    if masks.any() or (sizes < 1).any():
+        return None
+    index = np.zeros((2, *grid), np.int64)
+    index.reshape(2, -1)[:, cells] = offsets, sizes
+    return index[0], index[1]
+
+
+def _from_library(dataset: h5py.Dataset) -> tuple[NDArray[Any], ...]:
+    found: list[Any] = []
+    dataset.id.chunk_iter(found.append)
+    places = np.fromiter(chain.from_iterable(c.chunk_offset for c in found), np.int64).reshape(
+        -1, dataset.ndim
+    )
+    return _cells(dataset, places), *(np.fromiter((c[k] for c in found), np.int64) for k in (1, 2, 3))
+
+
+def _from_btree(file: File, dataset: h5py.Dataset, base: int) -> tuple[NDArray[Any], ...] | None:
+    """Read the version 1 B-tree that HDF5 makes by default; None for another kind of index, or in any doubt.
+
+    HDF5's own iteration takes 2 us a chunk: for small chunks that is longer than reading them. A level
+    of the tree is read at once here. Described in "HDF5 File Format Specification", III.A.1 and IV.A.2.i.
+    """
+    ndim, itemsize = dataset.ndim, dataset.dtype.itemsize
+    header = file.read(_HEADER, base + h5py.h5o.get_info(dataset.id).addr)
+    # A chunked layout of version 3: rank and one more, the tree's address, chunk's shape, item's size.
+    head, tail = bytes((3, 2, ndim + 1)), struct.pack(f"<{ndim + 1}I", *dataset.chunks, itemsize)
+    at = header.find(tail) - 11
+    if at < 0 or header[at : at + 3] != head:
+        return None
+    entry = np.dtype([("size", "<u4"), ("mask", "<u4"), ("place", "<i8", (ndim + 1,)), ("child", "<i8")])
+    node = np.dtype(
+        [("magic", "S5"), ("level", "u1"), ("used", "<u2"), ("siblings", "<i8", 2), ("entries", entry, _NODE)]
+    )
+    children = np.frombuffer(header, "<i8", 1, at + 3)
+    if children[0] == -1:
+        return tuple(np.empty((4, 0), np.int64))
+    level = None
+    while level != 0:
+        nodes = np.empty(len(children), node)
+        if nodes.nbytes > file.size or len(np.unique(children)) < len(children):
+            return None
+        view = memoryview(nodes.view(np.uint8))  # type: ignore[arg-type]
+        for k, child in enumerate((children + base).tolist()):
+            if not 0 <= child <= file.size - node.itemsize:
+                return None
+            file.read_into([view[k * node.itemsize : (k + 1) * node.itemsize]], child, node.itemsize)
+        level = int(nodes["level"][0]) if level is None else level - 1
+        if (
+            (nodes["magic"] != b"TREE\x01").any()
+            or (nodes["level"] != level).any()
+            or (nodes["used"] > _NODE).any()
+        ):
+            return None
+        entries = nodes["entries"][np.arange(_NODE) < nodes["used"][:, None]]
+        children = entries["child"]
+    places = entries["place"][:, :ndim]
+    if ((places < 0) | (places >= dataset.shape) | (places % dataset.chunks != 0)).any():
+        return None
+    cells = _cells(dataset, places)
+    if (np.diff(cells) <= 0).any():
+        return None
+    return cells, entries["mask"], children + base, entries["size"].astype(np.int64)
+
+
+def _cells(dataset: h5py.Dataset, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.ravel_multi_index(tuple((places // dataset.chunks).T), _grid(dataset))
+
+
+def _grid(dataset: h5py.Dataset) -> tuple[int, ...]:
+    return tuple(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+
+
+def believable(dataset: h5py.Dataset, nbytes: int) -> bool:
+    """Tell whether a file of `nbytes` can hold a dataset of this shape, however well it was compressed."""
+    return dataset.size * dataset.dtype.itemsize <= EXPANSION * nbytes

@@ -1,0 +1,90 @@
+"""Frames of an array that only a library can read: box after box along its chunks, each chunk once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise, product
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidformats.format import BLOCK, Reader
+from vidformats.readers.chunks import Cut, cuts
+from vidformats.select import Crop, in_order
+
+
+class BoxReader(Reader):
+    """Reader of anything that is read by slices, such as an h5py dataset.
+
+    Parameters
+    ----------
+    array : array-like
+        Has shape, dtype and chunks, and returns an array for a tuple of slices, in one thread at a time or
+        behind a lock of its own. It is read in boxes of whole chunks, of about `BLOCK` bytes.
+    info : dict, optional
+    reverse : bool
+        Its axes are the video's in reverse order, as MATLAB's are.
+    """
+
+    def __init__(self, array: Any, info: dict[str, Any] | None = None, reverse: bool = False):
+        self._array, self._reverse = array, reverse
+        self.shape, self.dtype, self.info = (
+            self._turned(array.shape),
+            np.dtype(array.dtype).newbyteorder("="),
+            info or {},
+        )
+        # Without chunks a frame lies whole, or strewn over everything where the axes are reversed.
+        whole = self.shape[:1] if reverse else (1,)
+        self._chunks = self._turned(array.chunks) if array.chunks else whole + (1,) * (len(self.shape) - 1)
+
+    def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
+        """Read whole frames."""
+        self.read(frames, out, None, threads)
+
+    def read(
+        self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1
+    ) -> None:
+        """Read frames, or a part of each."""
+        plan = in_order(frames)
+        crop = crop or tuple(slice(0, n, 1) for n in self.shape[1:])
+        for part in self._runs(plan.frames):
+            wanted, rows = plan.frames[part], plan.rows[part]
+            first, last = int(wanted[0]), int(wanted[-1])
+            for box in self._boxes(last + 1 - first, crop):
+                values = self._get((slice(first, last + 1), *(cut.within for cut in box)))
+                steps = tuple(slice(None, None, cut.source.step) for cut in box)
+                out[(rows, *(cut.target for cut in box))] = values[(slice(None), *steps)][wanted - first]
+        plan.repeat(out)
+
+    def _turned(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(items)[::-1] if self._reverse else tuple(items)
+
+    def _get(self, box: tuple[slice, ...]) -> np.ndarray:
+        part = self._array[self._turned(box)]
+        return part.T if self._reverse else part
+
+    def _runs(self, frames: NDArray[np.int64]) -> Iterator[slice]:
+        """Cut rising frames where a row of chunks is left out, or `BLOCK` bytes are reached."""
+        rows = frames // self._chunks[0]
+        most = max(1, BLOCK // max(1, self.dtype.itemsize * prod(self.shape[1:]) * self._chunks[0]))
+        bounds = [*np.flatnonzero(np.diff(rows, prepend=-2) > 1).tolist(), len(frames)]
+        for a, b in pairwise(bounds):
+            first = rows[a]
+            cuts = a + np.searchsorted(rows[a:b], np.arange(first, rows[b - 1] + 1, most))
+            for start, stop in zip(cuts.tolist(), [*cuts.tolist()[1:], b], strict=True):
+                yield slice(start, stop)
+
+    def _boxes(self, n_frames: int, crop: Crop) -> Iterator[tuple[Cut, ...]]:
+        """Yield boxes of whole chunks, of about `BLOCK` bytes with `n_frames` each."""
+        size = [n_frames, *(max(1, s.stop - s.start) for s in crop)]
+        # The axis whose neighbours lie farthest apart in the file is cut first.
+        for axis in self._turned(tuple(range(len(size)))):
+            too_big = self.dtype.itemsize * prod(size) / BLOCK
+            if axis and too_big > 1:
+                chunk = self._chunks[axis]
+                size[axis] = min(size[axis], max(chunk, int(size[axis] / too_big) // chunk * chunk))
+        return product(
+            *(cuts(part, n, step) for part, n, step in zip(crop, self.shape[1:], size[1:], strict=True))
+        )
