@@ -31,8 +31,9 @@ BLOCK = 4 << 20
 class FormatError(ValueError):
     """A file is not what it should be; the message names the file and the fault."""
 
-    def __init__(self, path: str | os.PathLike, fault: str):
-        super().__init__(f"{os.fspath(path)}: {fault}")
+    def __init__(self, path: str | os.PathLike, fault: str = ""):
+        # A DataLoader rebuilds its worker's error from the message alone.
+        super().__init__(f"{os.fspath(path)}: {fault}" if fault else os.fspath(path))
         self.path, self.fault = os.fspath(path), fault
 
     def __reduce__(self) -> tuple:
@@ -179,6 +180,11 @@ class Source:
         if self.shape[0] is not None and total != self.shape[0]:
             raise ValueError(f"{self.shape[0]} frames were announced, {total} came")
 
+    def need_length(self, format_name: str) -> None:
+        """Raise `ValueError` where the number of frames is not known before the first."""
+        if self.shape[0] is None:
+            raise ValueError(f"{format_name} needs the number of frames before the first: pass an array, or n_frames=")
+
     def whole(self, format_name: str) -> np.ndarray:
         """Return the video as one C-contiguous array, for formats that can't grow.
 
@@ -189,8 +195,7 @@ class Source:
         """
         if self.array is not None:
             return self.array
-        if self.shape[0] is None:
-            raise ValueError(f"{format_name} needs the number of frames before the first: pass an array, or n_frames=")
+        self.need_length(format_name)
         result, at = np.empty(self.shape, self.dtype), 0
         for block in self.blocks():
             if at + len(block) > len(result):
@@ -206,6 +211,23 @@ def _is_stored(video: Any) -> bool:
         return hasattr(video, "__getitem__") and isinstance(np.dtype(video.dtype), np.dtype) and len(video.shape) > 0
     except (AttributeError, TypeError):
         return False
+
+
+def pick(path: str | os.PathLike, names: Sequence[str], wanted: str | None, option: str, usual: str = "video") -> str:
+    """Return the array of a file to open: the one `wanted`, else the one with the `usual` name, or the only one.
+
+    Raises
+    ------
+    FormatError
+        Where that does not tell; the message lists what there is.
+    """
+    if (wanted or usual) in names:
+        return wanted or usual
+    if wanted is None and len(names) == 1:
+        return names[0]
+    have = ", ".join(sorted(names)[:20]) or "none of numbers"
+    fault = f"has no {wanted!r}" if wanted is not None else f"needs {option}= to choose"
+    raise FormatError(path, f"{fault}; it holds {have}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,12 +21,42 @@ from vidformats.format import FormatError, Reader, Source
 from vidformats.select import frame_numbers, select
 from vidformats.threads import default_threads
 
-MAX_OPEN = 128
-"""Readers kept open at once in one process; beyond it the one unused for longest is closed, and reopened
-when it is read again. Far below the 1,024 file descriptors that most systems allow."""
-
 _lock = threading.Lock()
 _recent: OrderedDict[int, weakref.ref[Video]] = OrderedDict()
+_inherited: list[Reader] = []
+
+
+def _most_open() -> int:
+    """Return how many readers may be open: an eighth of the file descriptors, since some readers take several."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 128
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 128 if limit == resource.RLIM_INFINITY else max(8, min(128, limit // 8))
+
+
+MAX_OPEN = _most_open()
+"""Readers kept open at once in one process; beyond it the one unused for longest is closed, and reopened
+when it is read again."""
+
+
+def _let_go() -> None:
+    """Part, in a forked child, from the readers of the parent.
+
+    They are kept for good and never used: closing a decoder would wait for threads that a fork leaves behind,
+    and reading would move the parent's position in the file.
+    """
+    for reference in _recent.values():
+        if (video := reference()) is not None and video._reader is not None:
+            _inherited.append(video._reader)
+            video._reader = None
+    _recent.clear()
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_let_go)
 
 
 class Video:
@@ -73,8 +103,8 @@ class Video:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self.path = os.path.abspath(os.fspath(path))
         self.threads, self._options = threads, options
-        self._closed, self._reader, self._pid = False, None, os.getpid()
-        self._reader: Reader | None
+        self._closed = False
+        self._reader: Reader | None = None
         self._stamp = _stamp(self.path)
         if format is None and "shape" in options:
             format = "binary"
@@ -182,8 +212,7 @@ class Video:
         self.close()
 
     def __reduce__(self) -> tuple:
-        state = {k: v for k, v in self.__dict__.items() if k not in ("_reader", "_pid")}
-        return _reopen, (state,)
+        return _reopen, (self.__dict__ | {"_reader": None},)
 
     def _threads(self) -> int:
         return self.threads or default_threads()
@@ -192,8 +221,6 @@ class Video:
         """Return this process's reader, opening the file where there is none."""
         if self._closed:
             raise ValueError(f"{self.path}: this video is closed")
-        if self._pid != os.getpid():  # forked: the parent's handles are the parent's
-            self._reader, self._pid = None, os.getpid()
         reader = self._reader
         if reader is None:
             if _stamp(self.path) != self._stamp:
@@ -217,7 +244,7 @@ class Video:
 
 def _reopen(state: dict[str, Any]) -> Video:
     video = Video.__new__(Video)
-    video.__dict__.update(state, _reader=None, _pid=os.getpid())
+    video.__dict__.update(state)
     return video
 
 

@@ -17,36 +17,39 @@ from numpy.typing import NDArray
 from vidformats.format import BLOCK, FormatError, Reader
 from vidformats.readers.files import File
 from vidformats.select import Crop, blocks, frames_in, in_order, runs
+from vidformats.threads import share
 
 GAP = 16 << 10
-"""Unwanted bytes between two small frames up to which reading over them beats another system call."""
+"""Unwanted bytes between two wanted ones up to which reading over them beats another system call."""
+
+SMALL = 4 << 10
+"""Frames below this many bytes are read together with what lies between them."""
+
+PARALLEL = 1 << 20
+"""Bytes below which starting a thread costs more than it saves."""
 
 
-class Layout:
-    """Where an array lies in a file, checked against the file's size before anything is allocated.
+def check_layout(file: File, offset: int, shape: tuple[int, ...], dtype: Any) -> np.dtype:
+    """Return the dtype if `file` can hold such an array from `offset` on; nothing is allocated.
 
-    Parameters
-    ----------
-    file : File
-    offset : int, bytes
-        Of the first frame.
-    shape : tuple of int
-    dtype : dtype-like
-        As stored; big-endian is fine.
+    Raises
+    ------
+    FormatError
+        Where the file is too short for what is claimed, or the claim makes no sense.
     """
-
-    def __init__(self, file: File, offset: int, shape: tuple[int, ...], dtype: Any):
+    try:
         stored = np.dtype(dtype)
-        if stored.hasobject or stored.kind not in "biufc":
-            raise FormatError(file.path, f"holds {stored}, not numbers")
-        if not shape or any(n < 0 for n in shape) or offset < 0:
-            raise FormatError(file.path, f"names the shape {shape} at byte {offset}, which no video has")
-        need = offset + prod(shape) * stored.itemsize
-        if need > file.size:
-            raise FormatError(file.path, f"ends at byte {file.size}, but {shape} of {stored} from byte {offset} on needs {need}")
-        self.file, self.offset, self.shape = file, offset, tuple(int(n) for n in shape)
-        self.dtype, self.swapped = stored.newbyteorder("="), not stored.isnative
-        self.frame_bytes = prod(shape[1:]) * stored.itemsize
+    except TypeError as error:
+        raise FormatError(file.path, f"names no dtype that NumPy knows: {error}") from None
+    if stored.hasobject or stored.kind not in "biufc" or stored.itemsize == 0 or stored.subdtype:
+        raise FormatError(file.path, f"holds {stored}, not numbers")
+    if not shape or any(n < 0 for n in shape) or offset < 0:
+        raise FormatError(file.path, f"claims the shape {tuple(shape)} at byte {offset}, which no video has")
+    need = offset + prod(shape) * stored.itemsize
+    if need > file.size:
+        claim = f"{tuple(shape)} of {stored} from byte {offset} on needs {need}"
+        raise FormatError(file.path, f"is cut short: it has {file.size} bytes, but {claim}")
+    return stored
 
 
 class ExtentReader(Reader):
@@ -54,56 +57,202 @@ class ExtentReader(Reader):
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or File
     offset : int, bytes
         Of the first frame.
     shape : tuple of int
     dtype : dtype-like
         As stored; big-endian is fine.
     info : dict, optional
+
+    Raises
+    ------
+    FormatError
+        Where the file is too short for what is claimed; nothing was allocated.
     """
 
-    def __init__(self, path: Path | File, offset: int, shape: tuple[int, ...], dtype: Any, info: dict[str, Any] | None = None):
+    def __init__(
+        self, path: str | Path | File, offset: int, shape: tuple[int, ...], dtype: Any, info: dict[str, Any] | None = None
+    ):
         self._file = path if isinstance(path, File) else File(path)
-        self._layout = Layout(self._file, offset, shape, dtype)
-        self.shape, self.dtype, self.info = self._layout.shape, self._layout.dtype, info or {}
+        self._offset, self._stored = offset, check_layout(self._file, offset, shape, dtype)
+        self.shape, self.dtype, self.info = tuple(shape), self._stored.newbyteorder("="), info or {}
+        self._frame_bytes = prod(shape[1:]) * self.dtype.itemsize
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
-        """Read whole frames, neighbours together."""
-        size = self._layout.frame_bytes
-        if size < GAP and len(frames) > 1:
+        """Read whole frames straight into `out`, neighbours together."""
+        threads = threads if out.nbytes > PARALLEL else 1
+        if self._frame_bytes < SMALL and len(frames) > 1:
             self._sieve(frames, out, threads)
         else:
             self._runs(frames, out, threads)
-        if self._layout.swapped:
+        if not self._stored.isnative:
             out.byteswap(inplace=True)
 
+    def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
+        """Read frames, of a crop only the parts that hold it."""
+        if crop is None and out.flags.c_contiguous:
+            self.fetch(frames, out, threads)
+            return
+        source, frames, out, crop = self._folded(frames, out, crop)
+        if crop is None and out.flags.c_contiguous:
+            source.fetch(frames, out, threads)
+            return
+        size = frames_in(BLOCK, source.shape[1:], self.dtype)
+
+        def work(mine: Iterator[slice]) -> None:
+            scratch = np.empty((min(size, len(frames)), *source.shape[1:]), self.dtype)
+            for block in mine:
+                part = scratch[: block.stop - block.start]
+                source.fetch(frames[block], part, 1)
+                out[block] = part if crop is None else part[(slice(None), *crop)]
+
+        share(work, blocks(len(frames), size), threads if out.nbytes > PARALLEL else 1)
+
+    def _folded(
+        self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None
+    ) -> tuple[ExtentReader, NDArray[np.int64], np.ndarray, Crop | None]:
+        """See parts of frames as the frames, where that skips bytes: (T, C, H, W) is (T * C, H, W) too."""
+        depth, inner = 0, self._frame_bytes
+        for axis, (chosen, n) in enumerate(zip(crop or (), self.shape[1:], strict=False)):
+            inner //= n
+            if max(chosen.step - 1, chosen.start + n - chosen.stop) * inner >= GAP:
+                depth = axis + 1
+        if crop is None or not depth:
+            return self, frames, out, crop
+        folded = out.reshape(prod(out.shape[: depth + 1]), *out.shape[depth + 1 :])
+        if not np.shares_memory(folded, out, max_work=1):
+            return self, frames, out, crop  # an axis runs backwards: the result has no one axis of parts
+        for n, chosen in zip(self.shape[1 : depth + 1], crop[:depth], strict=True):
+            frames = (frames[:, None] * n + np.arange(n)[chosen]).ravel()
+        shape = (prod(self.shape[: depth + 1]), *self.shape[depth + 1 :])
+        rest = crop[depth:]
+        whole = rest == tuple(slice(0, n, 1) for n in shape[1:])
+        return ExtentReader(self._file, self._offset, shape, self._stored), frames, folded, None if whole else rest
+
     def _runs(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
-        size, base, read_into = self._layout.frame_bytes, self._layout.offset, self._file.read_into
+        size, base, read_into = self._frame_bytes, self._offset, self._file.read_into
         flat = memoryview(out.reshape(-1).view(np.uint8))
-        bounds = runs(frames).tolist()
-        firsts = frames[bounds[:-1]].tolist()
-        # A run is cut where it is long, so that threads share it, and parts are dealt out some at a time.
-        step = max(1, BLOCK // size)
+        # Long runs are cut, so that threads share them.
+        bounds = np.union1d(runs(frames), np.arange(0, len(frames), max(1, BLOCK // size)))
 
-        def parts() -> Iterator[list[tuple[int, int, int]]]:
-            batch, weight = [], 0
-            for row, end, first in zip(bounds, bounds[1:], firsts, strict=False):
-                for at in range(row, end, step):
-                    n = min(step, end - at)
-                    batch.append((at * size, (at + n) * size, base + (first + at - row) * size))
-                    weight += n
-                    if weight >= step:
-                        yield batch
-                        batch, weight = [], 0
-            if batch:
-                yield batch
-
-        def work(batches: Iterator[list[tuple[int, int, int]]]) -> None:
-            for batch in batches:
-                for start, stop, offset in batch:
+        def work(mine: Iterator[slice]) -> None:
+            for block in mine:
+                starts, stops = bounds[:-1][block], bounds[1:][block]
+                offsets = base + frames[starts] * size
+                rows = zip((starts * size).tolist(), (stops * size).tolist(), offsets.tolist(), strict=True)
+                for start, stop, offset in rows:
                     read_into([flat[start:stop]], offset, stop - start)
 
-        from vidformats.threads import share
+        share(work, blocks(len(bounds) - 1, max(1, min(64, PARALLEL // size))), threads)
 
-        share(work, parts(), threads if len(frames) * size > 1 << 20 else 1)
+    def _sieve(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
+        """Read small frames with what lies between them, and pick them out: one system call for many."""
+        plan, size = in_order(frames), self._frame_bytes
+        wanted = plan.frames
+        far = np.flatnonzero((np.diff(wanted) - 1) * size > GAP) + 1
+        cuts = np.flatnonzero(np.diff((wanted - wanted[0]) * size // BLOCK)) + 1
+        bounds = np.unique(np.concatenate(([0], far, cuts, [len(wanted)])))
+
+        def work(mine: Iterator[int]) -> None:
+            scratch = np.empty(0, np.uint8)
+            for k in mine:
+                group = wanted[bounds[k] : bounds[k + 1]]
+                count = int(group[-1] - group[0]) + 1
+                if len(scratch) < count * size:
+                    scratch = np.empty(count * size, np.uint8)
+                span = scratch[: count * size]
+                self._file.read_into([span], self._offset + int(group[0]) * size, len(span))
+                pixels = span.view(self.dtype).reshape(count, *self.shape[1:])
+                out[plan.rows[bounds[k] : bounds[k + 1]]] = pixels[group - group[0]]
+
+        if size:
+            share(work, range(len(bounds) - 1), threads)
+        plan.repeat(out)
+
+
+class StrewnReader(Reader):
+    """Reader of a column-major array, as MATLAB and Fortran write: every frame is strewn over the file.
+
+    The file is read in tiles that fit the caches, the wanted frames are picked from each tile, and the
+    tile is transposed into the result. Reading tiles, not mapping the file, keeps peak memory at the
+    result plus a few MB.
+
+    Parameters
+    ----------
+    path : path-like or File
+    offset : int, bytes
+        Of the first element.
+    shape : tuple of int
+        ``(T, ...)`` as the array is indexed; T varies fastest in the file.
+    dtype : dtype-like
+        As stored; big-endian is fine.
+    info : dict, optional
+    """
+
+    def __init__(
+        self, path: str | Path | File, offset: int, shape: tuple[int, ...], dtype: Any, info: dict[str, Any] | None = None
+    ):
+        self._file = path if isinstance(path, File) else File(path)
+        self._offset, self._stored = offset, check_layout(self._file, offset, shape, dtype)
+        self.shape, self.dtype, self.info = tuple(shape), self._stored.newbyteorder("="), info or {}
+
+    def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
+        """Gather frames tile by tile."""
+        if not out.size:
+            return
+        plan = in_order(frames)
+        first, last = int(plan.frames[0]), int(plan.frames[-1])
+        n_frames, item = self.shape[0], self.dtype.itemsize
+        if (n_frames - (last - first + 1)) * item < GAP:
+            first, last = 0, n_frames - 1  # reading across the ends of lines is cheaper than skipping them
+        span = last - first + 1
+        picked = plan.frames - first
+        columns: Any = picked
+        if len(picked) > 1 and len(steps := np.unique(np.diff(picked))) == 1:
+            columns = slice(int(picked[0]), int(picked[-1]) + 1, int(steps[0]))  # a slice copies faster than a list
+        width = self.shape[-1] if len(self.shape) > 1 else 1
+        lines = prod(self.shape[1:-1])  # the other axes of a frame, first axis fastest in the file
+        order = np.arange(lines).reshape(self.shape[1:-1]).ravel(order="F")  # where each line stands in a frame
+        high = max(1, min(lines, BLOCK // max(1, width * span * item)))
+        wide = max(1, min(width, BLOCK // (high * span * item)))
+        result = out.reshape(len(frames), lines, width)
+        rows: Any = plan.rows if (np.diff(plan.rows) != 1).any() else slice(0, len(plan.rows))
+
+        def work(tiles: Iterator[tuple[slice, slice]]) -> None:
+            scratch = np.empty((wide, high, span), self._stored)
+            chosen, turned = np.empty((2, wide * high * len(picked)), self._stored)
+            for across, down in tiles:
+                w, h = across.stop - across.start, down.stop - down.start
+                tile = scratch[:w, :h]
+                for x in range(w):
+                    start = self._offset + ((across.start + x) * lines + down.start) * n_frames * item
+                    if span == n_frames:
+                        self._file.read_into([tile[x]], start, h * span * item)
+                        continue
+                    for y in range(h):
+                        self._file.read_into([tile[x, y]], start + (y * n_frames + first) * item, span * item)
+                part = chosen[: h * w * len(picked)].reshape(h, w, len(picked))
+                part[...] = tile[:, :, columns].transpose(1, 0, 2)
+                flat = turned[: part.size].reshape(len(picked), h, w)
+                _transpose(part.reshape(h * w, -1), flat.reshape(-1, h * w))
+                for y, line in enumerate(order[down]):
+                    result[rows, line, across] = flat[:, y]
+
+        tiles = ((across, down) for down in blocks(lines, high) for across in blocks(width, wide))
+        share(work, tiles, threads if prod(self.shape[1:]) * span * item > PARALLEL else 1)
+        plan.repeat(out)
+
+
+_MOVED_AS = {1: np.uint8, 2: np.uint16, 4: np.int32, 8: np.float64}
+
+
+def _transpose(matrix: np.ndarray, out: np.ndarray) -> None:
+    """Write the transpose of `matrix` to `out`; OpenCV's is vectorised, NumPy's goes item by item."""
+    same = _MOVED_AS.get(matrix.itemsize)
+    if same is None:
+        out[...] = matrix.T
+    else:
+        import cv2  # takes longer to import than most files to read
+
+        cv2.transpose(matrix.view(same), out.view(same))

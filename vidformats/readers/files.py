@@ -16,6 +16,8 @@ class File:
     Parameters
     ----------
     path : path-like
+    fd : int, optional
+        Of a file without a name, duplicated; `path` then only stands in messages.
 
     Attributes
     ----------
@@ -25,9 +27,10 @@ class File:
         Bytes, when it was opened.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, fd: int | None = None):
         self.path = Path(path)
-        self.fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+        self.fd = os.open(self.path, flags) if fd is None else os.dup(fd)
         self.size = os.fstat(self.fd).st_size
         self._lock = threading.Lock()
 

@@ -1,0 +1,7 @@
+"""Every row of the registry passes the one conformance class."""
+
+import vidformats as vf
+from tests.conformance import conformance_of
+
+for _name in vf.formats():
+    globals()[f"Test_{_name}"] = type(f"Test_{_name}", (conformance_of(_name),), {"name": _name})
