@@ -8,7 +8,7 @@
 import numpy as np
 
 GRID = 4
-"""Blocks along each side: 16 bits, so 65,536 frames. They are 8 x 8 pixels, as codecs see them, from 32 x 32 on."""
+"""Blocks a side: 16 bits, so 65,536 frames. From 32 x 32 on each covers 8 x 8 pixels, as codecs see them."""
 
 
 def numbered(n_frames, size=(32, 32), channels=3, start=0):
