@@ -43,11 +43,15 @@ def test_huge_pages_as_numpy_was_told():
         assert not asked
 
 
+def test_files_that_are_not_there():
+    assert machine._text("/no/such/file") == ""
+
+
 def test_a_machine_that_tells_nothing(monkeypatch):
-    def nothing(*_, **__):
+    def nothing(*_):
         raise OSError
 
-    monkeypatch.setattr(machine.Path, "read_text", nothing)
+    monkeypatch.setattr(machine, "_text", lambda path: "")
     monkeypatch.setattr(machine.os, "sysconf", nothing, raising=False)
     monkeypatch.setattr(machine.platform, "freedesktop_os_release", nothing)
     facts = machine.facts()
