@@ -89,9 +89,7 @@ def test_columns_become_rows():
     assert w["age"].tolist() == [31, 31, 40]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("size", 0), ("hop", 0), ("stride", 0), ("hop", -3), ("tail", "wrap")]
-)
+@pytest.mark.parametrize(("name", "value"), [("size", 0), ("hop", 0), ("stride", 0), ("hop", -3), ("tail", "wrap")])
 def test_bad_arguments(name, value):
     with pytest.raises(ValueError, match=rf"{name} (must be at least 1|is one of)"):
         vf.windows(table([10]), **({"size": 2, "hop": 1} | {name: value}))

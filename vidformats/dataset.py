@@ -119,17 +119,13 @@ class WindowDataset:
         streams = {"video": "path"} if streams is None else dict(streams)
         rate, shift, options = rate or {}, shift or {}, options or {}
         if unknown := {*rate, *shift, *options} - set(streams):
-            raise ValueError(
-                f"there is no stream {', '.join(sorted(unknown))}; there are {', '.join(streams)}"
-            )
+            raise ValueError(f"there is no stream {', '.join(sorted(unknown))}; there are {', '.join(streams)}")
         if reserved := {"mask", "row"} & set(streams):
             raise ValueError(f"a sample has its own {reserved.pop()!r}; name the stream otherwise")
         self.streams = {}
         for name, column in streams.items():
             settings = {"threads": threads, **options.get(name, {})}
-            self.streams[name] = Stream(
-                column, _rate(name, rate.get(name, 1)), int(shift.get(name, 0)), settings
-            )
+            self.streams[name] = Stream(column, _rate(name, rate.get(name, 1)), int(shift.get(name, 0)), settings)
             for trial in trials.tolist():
                 path = windows.manifest.path(column, trial)
                 if not os.path.exists(path):
@@ -237,9 +233,7 @@ class WindowDataset:
             if len(video) < least:
                 owner = f"the {name} of trial {manifest.trials[trial]!r}"
                 why = f"for n_frames={n_frames} in {manifest.source} and a rate of {stream.rate}"
-                raise FormatError(
-                    video.path, f"has {len(video)} frames; {owner} needs {least} or more, {why}"
-                )
+                raise FormatError(video.path, f"has {len(video)} frames; {owner} needs {least} or more, {why}")
             self._videos[name, trial] = video
         return video
 

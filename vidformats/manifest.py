@@ -133,9 +133,7 @@ def _columns(table: Any) -> dict[str, list[Any]]:
         columns = {str(name): [row[name] for row in table] for name in names}
     else:
         kind = type(table).__name__
-        raise TypeError(
-            f"a manifest is a path, a dict of columns, a list of dicts or a DataFrame, not {kind}"
-        )
+        raise TypeError(f"a manifest is a path, a dict of columns, a list of dicts or a DataFrame, not {kind}")
     if len({len(entries) for entries in columns.values()}) > 1:
         lengths = ", ".join(f"{name!r} {len(entries)}" for name, entries in columns.items())
         raise FormatError("the manifest", f"has columns of different lengths: {lengths}")

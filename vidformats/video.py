@@ -21,7 +21,7 @@ from vidformats.format import FormatError, Reader, Source
 from vidformats.select import frame_numbers, select
 from vidformats.threads import default_threads
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _recent: OrderedDict[int, weakref.ref[Video]] = OrderedDict()
 _inherited: list[Reader] = []
 
@@ -188,14 +188,19 @@ class Video:
             return self[frames]
         numbers, dims = frame_numbers(frames, len(self))
         expected = (*dims, *self.shape[1:])
-        if not isinstance(out, np.ndarray) or out.shape != expected or out.dtype != self.dtype or not out.flags.writeable:
+        if (
+            not isinstance(out, np.ndarray)
+            or out.shape != expected
+            or out.dtype != self.dtype
+            or not out.flags.writeable
+        ):
             have = f"{out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
             raise ValueError(f"out must be a writable array {expected} of {self.dtype}, not {have}")
         reader = self._open()
         if out.size:
             target = out if len(dims) == 1 else out.reshape(len(numbers), *self.shape[1:])
             reader.read(numbers, target, None, self._threads())
-            if not np.shares_memory(target, out, max_work=1):  # strides that would not fold into one axis
+            if not np.may_share_memory(target, out):  # strides that would not fold into one axis
                 out[...] = target.reshape(out.shape)
         return out
 
@@ -208,7 +213,9 @@ class Video:
     def __enter__(self) -> Video:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __reduce__(self) -> tuple:
@@ -304,7 +311,13 @@ def load(path: str | os.PathLike, frames: Any = slice(None), **open_options: Any
 
 
 def write(
-    video: Any, path: str | os.PathLike, format: str | None = None, *, threads: int | None = None, n_frames: int | None = None, **options: Any
+    video: Any,
+    path: str | os.PathLike,
+    format: str | None = None,
+    *,
+    threads: int | None = None,
+    n_frames: int | None = None,
+    **options: Any,
 ) -> str:
     """Store a video. The file appears whole under its name, or not at all.
 
