@@ -27,9 +27,7 @@ def own_cache(tmp_path, monkeypatch):
     """A cache folder of its own, a known stand-in for the clip, and no network."""
     monkeypatch.setenv("VIDFORMATS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(content, "CLIP_SHA256", hashlib.sha256(PAYLOAD).hexdigest())
-    monkeypatch.setattr(
-        content, "DOWNLOAD", (sys.executable, "-c", "raise SystemExit('ERROR: no route to host')")
-    )
+    monkeypatch.setattr(content, "DOWNLOAD", (sys.executable, "-c", "raise SystemExit('ERROR: no route to host')"))
     return tmp_path / "cache"
 
 

@@ -9,9 +9,7 @@ from vidformats.measure.bytes_read import BytesRead
 
 MB = 1 << 20
 
-linux = pytest.mark.skipif(
-    not os.access("/proc/self/io", os.R_OK), reason="/proc/self/io is not to be had here"
-)
+linux = pytest.mark.skipif(not os.access("/proc/self/io", os.R_OK), reason="/proc/self/io is not to be had here")
 
 
 @pytest.fixture

@@ -48,9 +48,7 @@ def test_a_hole_takes_no_room(tmp_path):
 
 def test_free_room_also_where_nothing_is_yet(tmp_path, monkeypatch):
     room = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(
-        shutil, "disk_usage", lambda path: room if path == tmp_path else pytest.fail(str(path))
-    )
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: room if path == tmp_path else pytest.fail(str(path)))
     assert disk.free(tmp_path) == disk.free(tmp_path / "not" / "yet") == room.free
 
 

@@ -81,10 +81,7 @@ def _first(pattern: str, text: str) -> str | None:
 def _cpu() -> str | None:
     # ARM kernels give no model name.
     return (
-        _first(r"(?<=^model name\t: ).+", _text("/proc/cpuinfo"))
-        or platform.processor()
-        or platform.machine()
-        or None
+        _first(r"(?<=^model name\t: ).+", _text("/proc/cpuinfo")) or platform.processor() or platform.machine() or None
     )
 
 

@@ -12,9 +12,7 @@ from vidformats.select import blocks, frames_in
 
 def same_pixels(a: np.ndarray, b: np.ndarray) -> bool:
     """Tell whether two videos are equal in shape, dtype and every value."""
-    return (
-        a.shape == b.shape and a.dtype == b.dtype and bool(all(np.array_equal(x, y) for x, y in _pairs(a, b)))
-    )
+    return a.shape == b.shape and a.dtype == b.dtype and bool(all(np.array_equal(x, y) for x, y in _pairs(a, b)))
 
 
 def mean_abs_error(a: np.ndarray, b: np.ndarray) -> float:
@@ -58,9 +56,7 @@ def rgb_order(decoded: np.ndarray, source: np.ndarray) -> str | None:
     """
     closer = 0
     for x, y in _floats(decoded, source):
-        as_rgb, as_bgr = (
-            np.abs(x[:, order] - y).mean((1, 2, 3)) for order in (slice(None), slice(None, None, -1))
-        )
+        as_rgb, as_bgr = (np.abs(x[:, order] - y).mean((1, 2, 3)) for order in (slice(None), slice(None, None, -1)))
         closer += int(np.sign(as_bgr - as_rgb).sum())
     return None if abs(closer) < 0.9 * len(source) else "RGB" if closer > 0 else "BGR"
 
