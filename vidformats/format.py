@@ -56,8 +56,11 @@ class Reader:
     info : dict
         Facts about the file, such as codec, chunks or frames per second. ``info["format"]``, where
         present, is the name the content turned out to have.
+    weight : int
+        How many open files it counts for among those a process keeps open.
     """
 
+    weight: ClassVar[int] = 1
     shape: tuple[int, ...]
     dtype: np.dtype
     info: dict[str, Any]
@@ -103,8 +106,15 @@ class Reader:
             out[plan.rows[block]] = part if crop is None else part[(slice(None), *crop)]
         plan.repeat(out)
 
-    def close(self) -> None:
-        """Release the file; reading afterwards is an error."""
+    def rest(self) -> bool:
+        """Give back files and decoders, but keep what makes the next read cheap, such as an index.
+
+        Returns
+        -------
+        bool
+            Whether the reader can go on afterwards; by default not, and the file has to be opened anew.
+        """
+        return False
 
 
 class Source:
@@ -126,7 +136,7 @@ class Source:
         if isinstance(video, np.ndarray):
             if video.ndim == 0:
                 raise ValueError("a video has its frames on the first axis; this array has no axes")
-            self.array = video
+            self.array = np.asarray(video)  # a plain array, whatever subclass came
             self.shape: tuple[Any, ...] = video.shape
             self.dtype = video.dtype
         elif _is_stored(video):
@@ -137,7 +147,9 @@ class Source:
             try:
                 self._first = np.asarray(next(self._frames))
             except StopIteration:
-                raise ValueError("an empty iterable has no frames, and so no shape; pass an array of shape (0, ...)") from None
+                raise ValueError(
+                    "an empty iterable has no frames, and so no shape; pass an array of shape (0, ...)"
+                ) from None
             self.shape, self.dtype = (n, *self._first.shape), self._first.dtype
         else:
             raise TypeError(f"an array, a Video or an iterable of frames is written, not {type(video).__name__}")
@@ -161,7 +173,7 @@ class Source:
                 yield np.ascontiguousarray(items[block])
             return
         buffer, filled, total = np.empty((size, *self.frame_shape), self.dtype), 0, 0
-        frame = self._first
+        frame: np.ndarray | None = self._first
         while frame is not None:
             if frame.shape != self.frame_shape or frame.dtype != self.dtype:
                 raise ValueError(

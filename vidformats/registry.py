@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import vidformats.formats  # noqa: F401 - imported now, or its first import would put it over the function vf.formats
 from vidformats.format import Format, FormatError
 
 
@@ -65,7 +66,16 @@ IMAGE_SUFFIXES = {
 }  # fmt: skip
 """Which format reads a folder of such images."""
 
-SUFFIXES = {".pkl": "pickle", ".raw": "binary", ".hdf5": "h5", ".he5": "h5", ".mkv": "mp4", ".mov": "mp4", ".m4v": "mp4", ".webm": "mp4"}
+SUFFIXES = {
+    ".pkl": "pickle",
+    ".raw": "binary",
+    ".hdf5": "h5",
+    ".he5": "h5",
+    ".mkv": "mp4",
+    ".mov": "mp4",
+    ".m4v": "mp4",
+    ".webm": "mp4",
+}
 """Other endings in use for the same things."""
 
 
@@ -132,7 +142,11 @@ def format_of(path: str | os.PathLike) -> str:
         kinds = {IMAGE_SUFFIXES[s] for s in {p.suffix.lower() for p in path.iterdir()} if s in IMAGE_SUFFIXES}
         if len(kinds) == 1:
             return kinds.pop()
-        fault = f"holds several kinds of images ({', '.join(sorted(kinds))}); choose by format=" if kinds else "is a folder without images"
+        fault = (
+            f"holds several kinds of images ({', '.join(sorted(kinds))}); choose by format="
+            if kinds
+            else "is a folder without images"
+        )
         raise FormatError(path, fault)
     with open(path, "rb") as file:
         head = file.read(64)

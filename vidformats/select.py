@@ -66,7 +66,9 @@ def select(index: Any, shape: tuple[int, ...]) -> Selection:
     items = _expand(index if isinstance(index, tuple) else (index,), len(shape))
     first = next(k for k, item in enumerate(items) if item is not None)
     frames, frame_dims = frame_numbers(items[first], shape[0])
-    parts = [_part(item, n) for item, n in zip([i for i in items[first + 1 :] if i is not None], shape[1:], strict=True)]
+    parts = [
+        _part(item, n) for item, n in zip([i for i in items[first + 1 :] if i is not None], shape[1:], strict=True)
+    ]
     crop, flips, lengths = (tuple(column) for column in zip(*parts, strict=True)) if parts else ((), (), ())
 
     dims: list[tuple[int, ...]] = []
@@ -115,8 +117,10 @@ def frame_numbers(item: Any, n_frames: int) -> tuple[NDArray[np.int64], tuple[in
 
 
 def _is_array(item: Any) -> bool:
-    return isinstance(item, Sequence) or (isinstance(item, np.ndarray) and item.ndim > 0) or (
-        not isinstance(item, (np.generic, np.ndarray)) and hasattr(item, "__array__")
+    return (
+        isinstance(item, Sequence)
+        or (isinstance(item, np.ndarray) and item.ndim > 0)
+        or (not isinstance(item, (np.generic, np.ndarray)) and hasattr(item, "__array__"))
     )
 
 

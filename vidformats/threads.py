@@ -52,7 +52,8 @@ def share(worker: Callable[[Iterator[T]], None], items: Iterable[T], threads: in
     if threads <= 1:
         worker(iter(items))
         return
-    pending, lock, errors = iter(items), threading.Lock(), []
+    pending, lock = iter(items), threading.Lock()
+    errors: list[BaseException] = []
 
     def take() -> Iterator[T]:
         while not errors:

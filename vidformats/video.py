@@ -37,8 +37,23 @@ def _most_open() -> int:
 
 
 MAX_OPEN = _most_open()
-"""Readers kept open at once in one process; beyond it the one unused for longest is closed, and reopened
-when it is read again."""
+"""Readers kept open at once in one process, a decoder counting for several; beyond it those unused for longest
+are closed, and reopened when they are read again."""
+
+
+def _make_room(weight: int) -> None:
+    """Close the readers unused for longest, so that one more of that weight fits."""
+    held = [video for reference in _recent.values() if (video := reference()) is not None]
+    opened = [(video, video._reader) for video in held if video._reader is not None]
+    excess = weight + sum(reader.weight for _, reader in opened) - MAX_OPEN
+    for video, reader in opened:
+        if excess > 0:
+            # A reader without rest closes with its last reference, so after any read under way.
+            video._resting, video._reader = reader if reader.rest() else None, None
+            excess -= reader.weight
+    for key, reference in list(_recent.items()):
+        if (video := reference()) is None or video._reader is None:
+            del _recent[key]
 
 
 def _let_go() -> None:
@@ -105,6 +120,7 @@ class Video:
         self.threads, self._options = threads, options
         self._closed = False
         self._reader: Reader | None = None
+        self._resting: Reader | None = None
         self._stamp = _stamp(self.path)
         if format is None and "shape" in options:
             format = "binary"
@@ -206,7 +222,7 @@ class Video:
 
     def close(self) -> None:
         """Release the file. Reads that other threads have under way still end well."""
-        self._closed, self._reader = True, None
+        self._closed, self._reader, self._resting = True, None, None
         with _lock:
             _recent.pop(id(self), None)
 
@@ -219,7 +235,7 @@ class Video:
         self.close()
 
     def __reduce__(self) -> tuple:
-        return _reopen, (self.__dict__ | {"_reader": None},)
+        return _reopen, (self.__dict__ | {"_reader": None, "_resting": None},)
 
     def _threads(self) -> int:
         return self.threads or default_threads()
@@ -234,18 +250,17 @@ class Video:
                 raise FormatError(self.path, "changed since this video was opened; open it again")
             form = registry.get_format(self._format)
             try:
-                reader = self._reader = form.open(Path(self.path), **self._options)
+                reader = self._resting or form.open(Path(self.path), **self._options)
             except TypeError as error:
                 if "argument" not in str(error):
                     raise
                 raise TypeError(f"{self._format}: {error}") from None
         with _lock:
+            if self._reader is None:
+                _make_room(reader.weight)
+                self._reader, self._resting = reader, None
             _recent[id(self)] = weakref.ref(self)
             _recent.move_to_end(id(self))
-            while len(_recent) > MAX_OPEN:
-                _, oldest = _recent.popitem(last=False)
-                if (video := oldest()) is not None:
-                    video._reader = None  # closes with its last reference, so after any read under way
         return reader
 
 

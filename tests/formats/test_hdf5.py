@@ -99,7 +99,7 @@ def test_round_trip(tmp_path, row, shape, dtype):
     with vf.open(tmp_path / "v.h5") as opened:
         np.testing.assert_array_equal(opened[:], video)
         assert opened.shape == shape
-        if shape == (7, 3, 5, 6):
+        if shape == (7, 3, 5, 6) and row != "h5_chunked":  # whose automatic chunks hold such a frame whole
             assert opened.format == row
 
 

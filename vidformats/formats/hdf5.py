@@ -97,15 +97,17 @@ def _write_frames(form: H5, video: Source, file: h5py.File) -> None:
 
 def _growable(form: H5, video: Source, file: h5py.File, chunks: Any) -> h5py.Dataset:
     shape = video.frame_shape
-    return file.create_dataset(
+    stored = file.create_dataset(
         form.dataset,
-        (0, *shape),
+        (1, *shape),
         video.dtype,
         maxshape=(None, *shape),
         chunks=chunks,
         compression="gzip",
         compression_opts=form.level,
     )
+    stored.resize(0, axis=0)  # created with a first frame, as published: from none h5py guesses other chunks
+    return stored
 
 
 _WRITERS = {

@@ -46,7 +46,11 @@ def write_npy(file: Any, video: Source) -> None:
     known, n_frames = video.shape[0] is not None, 0
 
     def head(n: int) -> None:
-        entries = {"descr": header.dtype_to_descr(video.dtype), "fortran_order": False, "shape": (n, *video.frame_shape)}
+        entries = {
+            "descr": header.dtype_to_descr(video.dtype),
+            "fortran_order": False,
+            "shape": (n, *video.frame_shape),
+        }
         header.write_array_header_1_0(file, entries)
 
     head(video.shape[0] if known else 0)
@@ -109,7 +113,9 @@ class Npz(Format):
         """Open the array called `member`; it must be named only where there are several and none is ``video``."""
         try:
             with zipfile.ZipFile(path) as archive:
-                entries = {i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")}
+                entries = {
+                    i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")
+                }
         except (zipfile.BadZipFile, EOFError, OSError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
@@ -152,7 +158,7 @@ class InflatingReader(Reader):
                 _skip(stream, self._offset)
                 for number, row in zip(plan.frames.tolist(), plan.rows.tolist(), strict=True):
                     _skip(stream, (number - at) * size)
-                    view = memoryview(frame.reshape(-1).view(np.uint8))
+                    view = frame.reshape(-1).view(np.uint8).data
                     if _fill(stream, view) < size:
                         raise FormatError(self._file.path, f"ends before frame {number}")
                     out[row], at = frame, number + 1

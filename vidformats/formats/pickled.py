@@ -26,8 +26,10 @@ class Span(NamedTuple):
 
 
 class Term(NamedTuple):
-    """What an opcode would have done: ``("global", (module, name))``, ``("reduce", (function, arguments))``
-    or ``("build", (object, state))``."""
+    """What an opcode would have done.
+
+    One of ``("global", (module, name))``, ``("reduce", (function, arguments))``, ``("build", (object, state))``.
+    """
 
     verb: str
     parts: tuple[Any, ...]
@@ -51,7 +53,9 @@ def walk(file: File) -> Any:
     FormatError
         At the first opcode that no pickled array of numbers needs.
     """
-    at, stack, memo = 0, [], []
+    at = 0
+    stack: list[Any] = []
+    memo: list[Any] = []
 
     def take(code: str) -> Any:
         nonlocal at
@@ -103,7 +107,9 @@ def walk(file: File) -> Any:
             elif op == b".":
                 return stack.pop()
             else:
-                raise FormatError(file.path, f"is a pickle of something else than one array (opcode {op!r} at byte {at - 1})")
+                raise FormatError(
+                    file.path, f"is a pickle of something else than one array (opcode {op!r} at byte {at - 1})"
+                )
     except (struct.error, IndexError, ValueError, UnicodeDecodeError) as error:
         if isinstance(error, FormatError):
             raise
@@ -172,7 +178,8 @@ class _Around:
     """Pickles as the array would whose bytes are one zero."""
 
     def __init__(self, n_frames: int, video: Source):
-        rebuild, (_, dtype, _, order) = np.empty(0, video.dtype).__reduce_ex__(5)  # type: ignore[misc]
+        reduced: Any = np.empty(0, video.dtype).__reduce_ex__(5)
+        rebuild, (_, dtype, _, order) = reduced
         self.parts = rebuild, (pickle.PickleBuffer(bytearray(1)), dtype, (n_frames, *video.frame_shape), order)
 
     def __reduce__(self) -> tuple:
@@ -183,4 +190,6 @@ def _around(n_frames: int, video: Source) -> tuple[bytes, bytes]:
     """Return the opcodes before the length of the payload, and those behind the payload."""
     whole = pickle.dumps(_Around(n_frames, video), protocol=5)
     at = whole.index(b"\x96" + struct.pack("<Q", 1)) + 1
-    return whole[:2] + whole[11:at], whole[at + 9 :]  # less the 9 bytes of the frame opcode, whose length would be wrong
+    return whole[:2] + whole[11:at], whole[
+        at + 9 :
+    ]  # less the 9 bytes of the frame opcode, whose length would be wrong

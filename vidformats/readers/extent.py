@@ -72,7 +72,12 @@ class ExtentReader(Reader):
     """
 
     def __init__(
-        self, path: str | Path | File, offset: int, shape: tuple[int, ...], dtype: Any, info: dict[str, Any] | None = None
+        self,
+        path: str | Path | File,
+        offset: int,
+        shape: tuple[int, ...],
+        dtype: Any,
+        info: dict[str, Any] | None = None,
     ):
         self._file = path if isinstance(path, File) else File(path)
         self._offset, self._stored = offset, check_layout(self._file, offset, shape, dtype)
@@ -121,7 +126,7 @@ class ExtentReader(Reader):
         if crop is None or not depth:
             return self, frames, out, crop
         folded = out.reshape(prod(out.shape[: depth + 1]), *out.shape[depth + 1 :])
-        if not np.shares_memory(folded, out, max_work=1):
+        if not np.may_share_memory(folded, out):
             return self, frames, out, crop  # an axis runs backwards: the result has no one axis of parts
         for n, chosen in zip(self.shape[1 : depth + 1], crop[:depth], strict=True):
             frames = (frames[:, None] * n + np.arange(n)[chosen]).ravel()
@@ -132,7 +137,7 @@ class ExtentReader(Reader):
 
     def _runs(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
         size, base, read_into = self._frame_bytes, self._offset, self._file.read_into
-        flat = memoryview(out.reshape(-1).view(np.uint8))
+        flat = out.reshape(-1).view(np.uint8).data
         # Long runs are cut, so that threads share them.
         bounds = np.union1d(runs(frames), np.arange(0, len(frames), max(1, BLOCK // size)))
 
@@ -191,7 +196,12 @@ class StrewnReader(Reader):
     """
 
     def __init__(
-        self, path: str | Path | File, offset: int, shape: tuple[int, ...], dtype: Any, info: dict[str, Any] | None = None
+        self,
+        path: str | Path | File,
+        offset: int,
+        shape: tuple[int, ...],
+        dtype: Any,
+        info: dict[str, Any] | None = None,
     ):
         self._file = path if isinstance(path, File) else File(path)
         self._offset, self._stored = offset, check_layout(self._file, offset, shape, dtype)

@@ -1,0 +1,94 @@
+"""One load, measured in a process of its own, so that nothing an earlier one left behind counts.
+
+``python -m vidformats.measure.loads`` reads a JSON request from its standard input and prints a JSON answer.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+import vidformats as vf
+from vidformats.measure import cache, corpus
+from vidformats.measure.clock import warm_up_memory
+from vidformats.measure.memory import Peak
+from vidformats.published import STEP, get_row, made_whole, verdict
+
+
+def ours(name: str, path: str, threads: int | None) -> Callable[[], np.ndarray]:
+    """Return our load of every 4th frame: open, read, close."""
+    return lambda: vf.load(path, slice(None, None, STEP), threads=threads)
+
+
+def published(name: str, path: str, threads: int | None) -> Callable[[], np.ndarray]:
+    """Return the published load of a row."""
+    load = get_row(name).load
+    return lambda: load(path)
+
+
+WAYS: dict[str, Callable[[str, str, int | None], Callable[[], np.ndarray]]] = {"ours": ours, "published": published}
+
+
+def measure(folder: str, way: str, name: str, threads: int | None = None) -> dict[str, Any]:
+    """Load once for the clock and once for the memory, from a warm page cache, and compare with the source.
+
+    Parameters
+    ----------
+    folder : str
+        A corpus.
+    way : str
+        ``"ours"`` with a format's name, or ``"published"`` with a row's.
+    name : str
+    threads : int, optional
+        For our way.
+
+    Returns
+    -------
+    dict
+        ``time`` : float, s; ``whole`` : float, s, with the copy that makes a view an array of its own;
+        ``memory``, ``anonymous``, ``mapped`` : int, bytes, or None where that can't be measured;
+        ``result`` : int, bytes returned; ``pixels`` : str, see `vidformats.published.verdict`.
+    """
+    form = name if way == "ours" else get_row(name).format
+    path = corpus.path_of(folder, form)
+    load = WAYS[way](name, path, threads)
+    wanted = corpus.expected(folder, form)
+    load()  # imports, and what libraries set up when first used, are not the load's
+    cache.warm(path)
+    warm_up_memory(6 * wanted.nbytes)
+    start = perf_counter()
+    result = load()
+    loaded = perf_counter()
+    whole = made_whole(result)
+    end = perf_counter()
+    facts = {"time": loaded - start, "whole": end - start, "result": int(whole.nbytes)}
+    facts["pixels"] = verdict(result, wanted)
+    del result, whole
+    with Peak() as peak:
+        result = load()
+    return facts | {"memory": peak.increment, "anonymous": peak.anonymous, "mapped": peak.mapped}
+
+
+def in_own_process(**request: Any) -> dict[str, Any]:
+    """Return what `measure` finds, in a fresh process.
+
+    Raises
+    ------
+    RuntimeError
+        With the end of what the process said, where it failed.
+    """
+    command = [sys.executable, "-m", "vidformats.measure.loads"]
+    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{request['way']} {request['name']}: {done.stderr.strip()[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(**json.loads(sys.stdin.read()))))
