@@ -1,0 +1,75 @@
+"""Our readers, as training uses them: warm and cold, in seconds and in copies of the same bytes."""
+
+from benchmarks.common import FORMATS, Corpus, missing
+
+try:
+    from vidformats.measure import access, cache
+    from vidformats.measure.clock import ratios, warm_up_memory
+    from vidformats.threads import default_threads
+except ImportError as error:
+    missing = missing or error
+
+ACCESS = ["every_4th", "scan", "windows", "random_frames", "random_batches", "first_frame"]
+
+
+class _Access(Corpus):
+    param_names = ["access", "format"]
+    params = [ACCESS, FORMATS]
+    version = "1"
+    repeat = 3
+    cold = False
+    contents: tuple[str, ...] = ("noise",)
+
+    def setup(self, facts, how, name):
+        if missing:
+            raise NotImplementedError(str(missing))
+        kind = next((kind for kind in self.contents if kind in facts.get("contents", ())), "")
+        self.path = self.find(facts, kind, name)
+        self.make_cold_or_warm()
+        warm_up_memory(512 << 20)
+
+    def make_cold_or_warm(self):
+        if not self.cold:
+            cache.warm(self.path)
+        elif not cache.evict(self.path):
+            raise NotImplementedError("the page cache can't be emptied here")
+
+    def time_load(self, facts, how, name):
+        access.load(self.path, how)
+
+    def track_times_copy(self, facts, how, name):
+        """Median over interleaved rounds of the load's time over that of copying the same bytes."""
+        seconds = access.against_copy({name: self.path}, how, default_threads(), self.repeat, self.cold)
+        return ratios(seconds[name], seconds["copy"]).median
+
+    track_times_copy.unit = "copies"
+
+    def track_bytes_read(self, facts, how, name):
+        """Bytes read from the file over bytes delivered."""
+        ratio = access.bytes_read_ratio(self.path, how)
+        return float("nan") if ratio is None else ratio
+
+    track_bytes_read.unit = "of the bytes delivered"
+
+
+class WarmNoise(_Access):
+    """White noise, in the page cache."""
+
+
+class WarmNatural(_Access):
+    """The face, or the scene where there is none, in the page cache."""
+
+    contents = ("face", "scene")
+
+
+class ColdNoise(_Access):
+    """White noise, from the disk."""
+
+    cold = True
+
+
+class ColdNatural(_Access):
+    """The face, or the scene where there is none, from the disk."""
+
+    contents = ("face", "scene")
+    cold = True

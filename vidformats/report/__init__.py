@@ -1,0 +1,1 @@
+"""Measurements as people read them: tables, plots, the site's page."""
