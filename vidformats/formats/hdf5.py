@@ -1,4 +1,4 @@
-"""HDF5: contiguous and chunked datasets, the published two among them."""
+"""HDF5 as it is written: contiguous and chunked datasets, the published two among them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from vidformats.format import BLOCK, Format, FormatError, Reader, Source, pick
-from vidformats.formats.hdf5_index import believable, chunk_index, decoder
-from vidformats.readers.boxes import BoxReader
-from vidformats.readers.chunks import ChunkReader
-from vidformats.readers.extent import ExtentReader
-from vidformats.readers.files import File
-from vidformats.readers.inflate import LIBRARY, compress
+from vidformats.format import BLOCK, Format, Reader, Source
+from vidformats.formats.hdf5_open import open_dataset, open_v73
+from vidformats.readers.inflate import compress
 from vidformats.threads import spread
+
+__all__ = ["H5", "open_v73"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class H5(Format):
 
     def open(self, path: Path, dataset: str | None = None) -> Reader:
         """Open a dataset of any HDF5 file: the one named, or `video`, or the only one with numbers in it."""
-        return _open(path, dataset)
+        return open_dataset(path, dataset)
 
 
 def _write_contiguous(form: H5, video: Source, file: h5py.File) -> None:
@@ -60,9 +58,7 @@ def _write_contiguous(form: H5, video: Source, file: h5py.File) -> None:
 
 
 def _write_automatic(form: H5, video: Source, file: h5py.File) -> None:
-    file.create_dataset(
-        form.dataset, data=video.whole(form.name), compression="gzip", compression_opts=form.level
-    )
+    file.create_dataset(form.dataset, data=video.whole(form.name), compression="gzip", compression_opts=form.level)
 
 
 def _write_growing(form: H5, video: Source, file: h5py.File) -> None:
@@ -116,75 +112,3 @@ _WRITERS = {
     "growing": _write_growing,
     "frames": _write_frames,
 }
-
-
-def _open(path: Path, name: str | None, reverse: bool = False) -> Reader:
-    File(path)  # its errors tell more than HDF5's
-    try:
-        file = h5py.File(path, "r")
-        return _reader(
-            path, file, file[pick(path, _names(file), name and name.strip("/"), "dataset")], reverse
-        )
-    except FormatError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-        raise FormatError(path, f"is no HDF5 file that can be read: {error}") from None
-
-
-def _reader(path: Path, file: h5py.File, data: h5py.Dataset, reverse: bool) -> Reader:
-    raw, plain = File(path), data.id.get_type() == h5py.h5t.py_create(data.dtype, logical=True)
-    kept = data.id.get_create_plist()
-    info = {
-        "format": _kind(data),
-        "dataset": data.name.lstrip("/"),
-        "chunks": data.chunks,
-        "compression": data.compression,
-    }
-    elsewhere = data.is_virtual or data.external
-    if not elsewhere and data.id.get_offset() is None and not believable(data, raw.size):
-        raise FormatError(path, f"claims {data.shape} of {data.dtype}, which {raw.size} bytes can't hold")
-    if plain and not reverse and not elsewhere:
-        if (offset := data.id.get_offset()) is not None:
-            return ExtentReader(raw, offset, data.shape, data.dtype, info)
-        decode = decoder(kept)
-        if data.chunks and decode and (index := chunk_index(raw, data, file.userblock_size)):
-            info["inflate"] = LIBRARY if data.compression == "gzip" else None
-            return ChunkReader(raw, *index, data.chunks, data.shape, data.dtype, decode, data.fillvalue, info)
-    return BoxReader(data, info | {"inflate": "HDF5"}, reverse)
-
-
-def _names(file: h5py.File) -> list[str]:
-    """Return the datasets that hold numbers; `video`, where it is one, stands for all."""
-    names: list[str] = []
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.shape and item.dtype.kind in "biufc" and name[0] != "#":
-            names.append(name)
-
-    file.visititems(visit)
-    return names
-
-
-def _kind(data: h5py.Dataset) -> str:
-    if data.chunks is None:
-        return "h5"
-    if data.chunks == (1, *data.shape[1:]):
-        return "h5_frames"
-    return "h5_chunked" if data.shape != data.maxshape else "h5_plain"
-
-
-def open_v73(path: Path, variable: str | None = None) -> Reader:
-    """Open a numeric variable of a MATLAB v7.3 file, which is HDF5 with every axis the other way round.
-
-    Parameters
-    ----------
-    path : path-like
-    variable : str, optional
-        By default `video`, or the only numeric variable.
-
-    Returns
-    -------
-    Reader
-        Its shape is MATLAB's.
-    """
-    return _open(path, variable, reverse=True)

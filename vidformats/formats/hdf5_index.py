@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidformats.format import FormatError
-from vidformats.readers.chunks import Decode
+from vidformats.readers.chunks import Decode, Stream
 from vidformats.readers.files import File
-from vidformats.readers.inflate import EXPANSION, inflate
+from vidformats.readers.inflate import inflate, stream
 
 SPARSE = 64
 """Places of the chunk grid believed for each chunk stored: more would cost memory for no data."""
@@ -24,8 +24,11 @@ _HEADER = 4096  # bytes of an object header that are searched; the layout is amo
 _NODE = 64  # entries in a node of the B-tree, HDF5's default
 
 
-def decoder(filters: h5py.h5p.PropDCID) -> Decode | None:
-    """Return what undoes the filters of a dataset's creation list, None where one is not known here."""
+def decoder(filters: h5py.h5p.PropDCID) -> tuple[Decode, Stream | None] | None:
+    """Return what undoes the filters of a dataset's creation list, None where one is not known here.
+
+    The second decodes piecemeal; there is none where a filter needs the whole chunk.
+    """
     codes = [filters.get_filter(k)[0] for k in range(filters.get_nfilters())]
     if codes != [code for code in (_SHUFFLE, _DEFLATE, _FLETCHER32) if code in codes]:
         return None
@@ -41,7 +44,8 @@ def decoder(filters: h5py.h5p.PropDCID) -> Decode | None:
             data = np.frombuffer(data, np.uint8).reshape(size, -1).T.tobytes()
         return data
 
-    return decode
+    streams = {(): lambda parts, nbytes: parts, (_DEFLATE,): stream}
+    return decode, streams.get(tuple(codes))
 
 
 def _checked(data: Any) -> Any:
@@ -63,9 +67,7 @@ def _parts(words: NDArray[np.uint64]) -> Any:
     return ((at, words[at : at + 65536]) for at in range(0, len(words), 65536))
 
 
-def chunk_index(
-    file: File, dataset: h5py.Dataset, base: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+def chunk_index(file: File, dataset: h5py.Dataset, base: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Return offset and size of every chunk by its position in the grid, size 0 where it is missing.
 
     Parameters
@@ -94,9 +96,7 @@ def chunk_index(
         table = _from_library(dataset)
     cells, masks, offsets, sizes = table
     if prod(grid) > SPARSE * (len(offsets) + 1024):
-        raise FormatError(
-            file.path, f"claims {dataset.shape}, but holds {len(offsets)} chunks of {dataset.chunks}"
-        )
+        raise FormatError(file.path, f"claims {dataset.shape}, but holds {len(offsets)} chunks of {dataset.chunks}")
     if masks.any() or (sizes < 1).any():
         return None
     index = np.zeros((2, *grid), np.int64)
@@ -107,9 +107,7 @@ def chunk_index(
 def _from_library(dataset: h5py.Dataset) -> tuple[NDArray[Any], ...]:
     found: list[Any] = []
     dataset.id.chunk_iter(found.append)
-    places = np.fromiter(chain.from_iterable(c.chunk_offset for c in found), np.int64).reshape(
-        -1, dataset.ndim
-    )
+    places = np.fromiter(chain.from_iterable(c.chunk_offset for c in found), np.int64).reshape(-1, dataset.ndim)
     return _cells(dataset, places), *(np.fromiter((c[k] for c in found), np.int64) for k in (1, 2, 3))
 
 
@@ -144,11 +142,7 @@ def _from_btree(file: File, dataset: h5py.Dataset, base: int) -> tuple[NDArray[A
                 return None
             file.read_into([view[k * node.itemsize : (k + 1) * node.itemsize]], child, node.itemsize)
         level = int(nodes["level"][0]) if level is None else level - 1
-        if (
-            (nodes["magic"] != b"TREE\x01").any()
-            or (nodes["level"] != level).any()
-            or (nodes["used"] > _NODE).any()
-        ):
+        if (nodes["magic"] != b"TREE\x01").any() or (nodes["level"] != level).any() or (nodes["used"] > _NODE).any():
             return None
         entries = nodes["entries"][np.arange(_NODE) < nodes["used"][:, None]]
         children = entries["child"]
@@ -167,8 +161,3 @@ def _cells(dataset: h5py.Dataset, places: NDArray[np.int64]) -> NDArray[np.int64
 
 def _grid(dataset: h5py.Dataset) -> tuple[int, ...]:
     return tuple(-(-n // c) for n, c in zip(dataset.shape, dataset.chunks, strict=True))
-
-
-def believable(dataset: h5py.Dataset, nbytes: int) -> bool:
-    """Tell whether a file of `nbytes` can hold a dataset of this shape, however well it was compressed."""
-    return dataset.size * dataset.dtype.itemsize <= EXPANSION * nbytes

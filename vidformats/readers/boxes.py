@@ -21,7 +21,7 @@ class BoxReader(Reader):
     Parameters
     ----------
     array : array-like
-        Has shape, dtype and chunks, and returns an array for a tuple of slices, in one thread at a time or
+        Has shape and dtype, perhaps chunks, and returns an array for a tuple of slices, in one thread at a time or
         behind a lock of its own. It is read in boxes of whole chunks, of about `BLOCK` bytes.
     info : dict, optional
     reverse : bool
@@ -37,15 +37,15 @@ class BoxReader(Reader):
         )
         # Without chunks a frame lies whole, or strewn over everything where the axes are reversed.
         whole = self.shape[:1] if reverse else (1,)
-        self._chunks = self._turned(array.chunks) if array.chunks else whole + (1,) * (len(self.shape) - 1)
+        self._chunks = (
+            self._turned(array.chunks) if getattr(array, "chunks", None) else whole + (1,) * (len(self.shape) - 1)
+        )
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
         """Read whole frames."""
         self.read(frames, out, None, threads)
 
-    def read(
-        self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1
-    ) -> None:
+    def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
         """Read frames, or a part of each."""
         plan = in_order(frames)
         crop = crop or tuple(slice(0, n, 1) for n in self.shape[1:])
@@ -54,8 +54,9 @@ class BoxReader(Reader):
             first, last = int(wanted[0]), int(wanted[-1])
             for box in self._boxes(last + 1 - first, crop):
                 values = self._get((slice(first, last + 1), *(cut.within for cut in box)))
-                steps = tuple(slice(None, None, cut.source.step) for cut in box)
-                out[(rows, *(cut.target for cut in box))] = values[(slice(None), *steps)][wanted - first]
+                steps: Any = (slice(None), *(slice(None, None, cut.source.step) for cut in box))
+                target: Any = (rows, *(cut.target for cut in box))
+                out[target] = values[steps][wanted - first]
         plan.repeat(out)
 
     def _turned(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -85,6 +86,4 @@ class BoxReader(Reader):
             if axis and too_big > 1:
                 chunk = self._chunks[axis]
                 size[axis] = min(size[axis], max(chunk, int(size[axis] / too_big) // chunk * chunk))
-        return product(
-            *(cuts(part, n, step) for part, n, step in zip(crop, self.shape[1:], size[1:], strict=True))
-        )
+        return product(*(cuts(part, n, step) for part, n, step in zip(crop, self.shape[1:], size[1:], strict=True)))

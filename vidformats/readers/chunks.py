@@ -7,7 +7,7 @@ frames by one assignment: with thousands of small chunks it is the calls that co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -23,11 +23,17 @@ from vidformats.threads import share
 UNIT = 1 << 20
 """Decoded bytes a thread handles at a time: a few such blocks fit into its CPU's cache."""
 
+LARGE = 4 << 20
+"""Bytes of a chunk from which on it is decoded in slabs, where it can be, so that memory stays bounded."""
+
 GAP = 16 << 10
 """Unwanted bytes between two chunks up to which reading over them beats another system call."""
 
 Decode = Callable[[Any, int], Any]
 """``decode(data, nbytes)`` returns `nbytes` decoded bytes, or raises `ValueError`; many threads call it."""
+
+Stream = Callable[[Iterator[bytes], int], Iterable[bytes]]
+"""``stream(parts, nbytes)`` does the same piecemeal, for large chunks."""
 
 
 class Cut(NamedTuple):
@@ -59,18 +65,48 @@ def cuts(part: slice, n: int, chunk: int) -> list[Cut]:
         before = max(0, -(-(low - start) // step))
         first = start + before * step
         if count := len(range(first, high, step)):
-            found.append(
-                Cut(number, low, slice(first - low, high - low, step), slice(before, before + count))
-            )
+            found.append(Cut(number, low, slice(first - low, high - low, step), slice(before, before + count)))
     return found
 
 
+class Group(NamedTuple):
+    """Rows of chunks, the frames wanted inside each of them, and their rows of the result."""
+
+    rows: slice
+    inside: Any
+    target: Any
+
+
 class Cell(NamedTuple):
-    """A place of the chunk grid within a frame: its number, the part wanted of it, and where that goes."""
+    """A place of the chunk grid within a frame.
+
+    Attributes
+    ----------
+    number : int
+    source : tuple of slice
+        The part of the chunk that is wanted, without its first axis.
+    item : dtype, optional
+        The short rows of that part as one item each: NumPy copies those twice as fast.
+    target : (N, ...) ndarray
+        Where it goes in the result, seen as `item` too.
+    """
 
     number: int
     source: Crop
-    target: Crop
+    item: np.dtype | None
+    target: np.ndarray
+
+    def place(self, chunks: np.ndarray, inside: Any, rows: Any) -> None:
+        """Copy frames `inside` of each of the `chunks` to `rows` of the result."""
+        part = chunks[(slice(None), inside, *self.source)]
+        if self.item is not None:
+            part = part.view(self.item)
+        if len(part) == 1:
+            self.target[rows] = part[0]
+        elif part.shape[1] == 1:
+            self.target[rows] = part[:, 0]
+        else:
+            self.target[rows].reshape(part.shape)[...] = part
 
 
 class ChunkReader(Reader):
@@ -92,6 +128,9 @@ class ChunkReader(Reader):
         ``decode(data, nbytes)``, from a chunk's bytes to `nbytes` of its array.
     fill : scalar
         What missing chunks hold.
+    stream : callable, optional
+        ``stream(parts, nbytes)``, from parts of a chunk's bytes to parts of its array. Without it a large
+        chunk is decoded as a whole.
     info : dict, optional
 
     Raises
@@ -110,16 +149,16 @@ class ChunkReader(Reader):
         dtype: Any,
         decode: Decode,
         fill: Any = 0,
+        stream: Stream | None = None,
         info: dict[str, Any] | None = None,
     ):
         self._file, self._decode, self._fill = file, decode, fill
         self._stored = np.dtype(dtype)
         self._chunks, self._nbytes = chunks, prod(chunks) * self._stored.itemsize
+        self._stream = stream if self._nbytes >= LARGE else None
         self._grid = tuple(-(-n // c) for n, c in zip(shape, chunks, strict=True))
         # One row for each row of chunks, one column for each cell of a frame.
-        self._offsets, self._sizes = (
-            a.reshape(self._grid[0], prod(self._grid[1:])) for a in (offsets, sizes)
-        )
+        self._offsets, self._sizes = (a.reshape(self._grid[0], prod(self._grid[1:])) for a in (offsets, sizes))
         if (sizes < 0).any() or ((offsets < 0) | (offsets > file.size - sizes))[sizes > 0].any():
             raise FormatError(file.path, f"ends at byte {file.size}, but its index names chunks beyond")
         self.shape, self.dtype, self.info = shape, self._stored.newbyteorder("="), info or {}
@@ -128,48 +167,88 @@ class ChunkReader(Reader):
         """Read whole frames."""
         self.read(frames, out, None, threads)
 
-    def read(
-        self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1
-    ) -> None:
+    def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
         """Read frames, or a part of each: chunks outside that part are left alone."""
         plan = in_order(frames)
-        cells = self._cells(crop or tuple(slice(0, n, 1) for n in self.shape[1:]))
+        cells = self._cells(crop or tuple(slice(0, n, 1) for n in self.shape[1:]), out)
         if not len(frames) or not cells:
             return
         numbers = plan.frames // self._chunks[0]
         bounds = np.concatenate(([0], np.flatnonzero(np.diff(numbers)) + 1, [len(numbers)]))
         size = max(1, UNIT // self._nbytes)
 
-        def units() -> Iterator[tuple[slice, slice]]:
+        def units() -> Iterator[tuple[NDArray[np.int64], list[Group], list[Cell]]]:
             for rows in blocks(len(bounds) - 1, size // len(cells)):
-                for part in blocks(len(cells), size):
-                    yield rows, part
-
-        def work(items: Iterator[tuple[slice, slice]]) -> None:
-            for rows, part in items:
                 ends = bounds[rows.start : rows.stop + 1]
-                chosen = cells[part]
-                block = self._load(numbers[ends[:-1]], [cell.number for cell in chosen])
-                for group, inside, target in self._groups(ends, plan):
-                    _place(block[group], inside, target, chosen, out)
+                groups = list(self._groups(ends, plan))
+                for part in blocks(len(cells), size):
+                    yield numbers[ends[:-1]], groups, cells[part]
+
+        def work(items: Iterator[tuple[NDArray[np.int64], list[Group], list[Cell]]]) -> None:
+            packed, scratch = bytearray(), np.empty(0, np.uint8)
+            for rows, groups, chosen in items:
+                if self._stream:
+                    self._flow(self._stream, int(rows[0]), chosen[0], groups[0])
+                    continue
+                packed, pieces = self._load(rows, chosen, packed)
+                if len(rows) == 1:
+                    for cell, piece in zip(chosen, pieces, strict=True):
+                        chunk = np.frombuffer(piece, self._stored).reshape(1, *self._chunks)
+                        cell.place(chunk, groups[0].inside, groups[0].target)
+                    continue
+                block = self._straight(groups, chosen, out)
+                if straight := block is not None:
+                    flat = memoryview(block)  # type: ignore[arg-type]
+                else:
+                    if not len(scratch):
+                        scratch = np.empty(size * self._nbytes, np.uint8)
+                    flat = memoryview(scratch)  # type: ignore[arg-type]
+                for k, piece in enumerate(pieces):
+                    flat[k * self._nbytes : (k + 1) * self._nbytes] = piece
+                if straight:
+                    continue
+                shape = (len(rows), len(chosen), *self._chunks)
+                chunks = np.frombuffer(flat, self._stored, prod(shape)).reshape(shape)
+                for group in groups:
+                    for k, cell in enumerate(chosen):
+                        cell.place(chunks[group.rows, k], group.inside, group.target)
 
         share(work, units(), threads if len(cells) * len(bounds) * self._nbytes > UNIT else 1)
         plan.repeat(out)
 
-    def _cells(self, crop: Crop) -> list[Cell]:
+    def _straight(self, groups: list[Group], cells: list[Cell], out: np.ndarray) -> np.ndarray | None:
+        """Return the bytes of the result that whole frames fill just as they are; None elsewhere."""
+        group = groups[0]
+        if (
+            len(groups) == 1
+            and self._chunks == (1, *out.shape[1:])
+            and self._chunks[1:] == self.shape[1:]
+            and isinstance(group.target, slice)
+            and group.target.step == 1
+            and out.flags.c_contiguous
+            and out.dtype == self._stored
+        ):
+            return out[group.target].reshape(-1).view(np.uint8)
+        return None
+
+    def _cells(self, crop: Crop, out: np.ndarray) -> list[Cell]:
+        """Return the places of the grid that `crop` touches."""
         axes = [cuts(part, n, c) for part, n, c in zip(crop, self.shape[1:], self._chunks[1:], strict=True)]
         steps = [prod(self._grid[axis + 1 :]) for axis in range(1, len(self._grid))]
-        return [
-            Cell(
-                sum(cut.number * step for cut, step in zip(place, steps, strict=True)),
-                tuple(cut.source for cut in place),
-                tuple(cut.target for cut in place),
-            )
-            for place in product(*axes)
-        ]
+        rows_of_bytes = out.ndim > 1 and out.dtype == self._stored and crop[-1].step == 1
+        rows_of_bytes = rows_of_bytes and out.strides[-1] == out.itemsize
+        cells = []
+        for place in product(*axes):
+            target, item = out[(slice(None), *(cut.target for cut in place))], None
+            if rows_of_bytes:
+                item = np.dtype((np.void, target.shape[-1] * out.itemsize))
+                target = target.view(item)
+            number = sum(cut.number * step for cut, step in zip(place, steps, strict=True))
+            cells.append(Cell(number, tuple(cut.source for cut in place), item, target))
+        return cells
 
-    def _groups(self, ends: NDArray[np.int64], plan: Order) -> Iterator[tuple[slice, Any, Any]]:
-        """Yield rows of chunks wanted alike, the frames wanted in each, and their rows of the result."""
+    def _groups(self, ends: NDArray[np.int64], plan: Order) -> Iterator[Group]:
+        """Yield the rows of chunks between `ends`, those together that are wanted alike."""
         start, stop, n = ends[0], ends[-1], len(ends) - 1
         inside, rows = plan.frames[start:stop] % self._chunks[0], as_slice(plan.rows[start:stop])
         count = (stop - start) // n
@@ -178,56 +257,75 @@ class ChunkReader(Reader):
             and (count == 1 or isinstance(rows, slice))
             and (inside.reshape(n, count) == inside[:count]).all()
         ):
-            yield slice(0, n), as_slice(inside[:count]), rows
+            yield Group(slice(0, n), as_slice(inside[:count]), rows)
             return
         for k in range(n):
             a, b = ends[k] - start, ends[k + 1] - start
-            yield slice(k, k + 1), as_slice(inside[a:b]), as_slice(plan.rows[start:stop][a:b])
+            yield Group(slice(k, k + 1), as_slice(inside[a:b]), as_slice(plan.rows[start:stop][a:b]))
 
-    def _load(self, rows: NDArray[np.int64], cells: list[int]) -> np.ndarray:
-        """Return the chunks at these rows and cells of the grid: ``(rows, cells, *chunks)``."""
-        place = (rows[:, None], cells)
+    def _load(self, rows: NDArray[np.int64], cells: list[Cell], packed: bytearray) -> tuple[bytearray, Iterator[Any]]:
+        """Read the chunks at these rows and cells of the grid; return the buffer used and the chunks, decoded."""
+        place = (rows[:, None], [cell.number for cell in cells])
         offsets, sizes = self._offsets[place].ravel(), self._sizes[place].ravel()
-        pieces: list[Any] = [None] * len(offsets)
         order = np.argsort(offsets, kind="stable")
         order = order[sizes[order] > 0]
         starts, stops = offsets[order], offsets[order] + sizes[order]
-        cut = np.concatenate(([0], np.flatnonzero(starts[1:] - stops[:-1] > GAP) + 1, [len(order)]))
-        for a, b in zip(cut[:-1].tolist(), cut[1:].tolist(), strict=True):
-            if a == b:
-                continue
-            first = int(starts[a])
-            data = memoryview(bytearray(int(stops[a:b].max()) - first))
-            self._file.read_into([data], first, len(data))
-            for k, i, j in zip(
-                order[a:b].tolist(),
-                (starts[a:b] - first).tolist(),
-                (stops[a:b] - first).tolist(),
-                strict=True,
-            ):
+        # Chunks that are neighbours in the file, or nearly, are read together.
+        first = np.ones(len(order), bool)
+        first[1:] = starts[1:] - stops[:-1] > GAP
+        cut = np.flatnonzero(first)
+        begins, ends = starts[cut], np.maximum.reduceat(stops, cut) if len(cut) else stops
+        at = np.cumsum(ends - begins)
+        if len(cut) and at[-1] > len(packed):
+            packed = bytearray(int(at[-1]))
+        view = memoryview(packed)
+        for begin, stop, length in zip(begins.tolist(), at.tolist(), (ends - begins).tolist(), strict=True):
+            self._file.read_into([view[stop - length : stop]], begin, length)
+        shift = (at - ends)[np.cumsum(first) - 1]
+        where = np.zeros((2, len(offsets)), np.int64)
+        where[:, order] = starts + shift, stops + shift
+
+        def decoded() -> Iterator[Any]:
+            for k, (i, j) in enumerate(where.T.tolist()):
                 try:
-                    pieces[k] = self._decode(data[i:j], self._nbytes)
+                    yield self._decode(view[i:j], self._nbytes) if j else self._blank().tobytes()
                 except ValueError as error:
-                    at = int(rows[k // len(cells)]) * self._offsets.shape[1] + cells[k % len(cells)]
-                    where = tuple(int(n) for n in np.unravel_index(at, self._grid))
-                    raise FormatError(
-                        self._file.path, f"chunk {where} at byte {first + i} is damaged: {error}"
-                    ) from None
-        if len(order) < len(pieces):
-            blank = np.full(self._chunks, self._fill, self._stored).tobytes()
-            pieces = [blank if piece is None else piece for piece in pieces]
-        return np.frombuffer(b"".join(pieces), self._stored).reshape(len(rows), len(cells), *self._chunks)
+                    raise self._damaged(int(rows[k // len(cells)]), cells[k % len(cells)], error) from None
 
+        return packed, decoded()
 
-def _place(block: np.ndarray, inside: Any, rows: Any, cells: list[Cell], out: np.ndarray) -> None:
-    """Copy frames `inside` of each chunk in `block`, (rows, cells, *chunk), to `rows` of `out`."""
-    for k, cell in enumerate(cells):
-        part = block[:, k][:, inside][(slice(None), slice(None), *cell.source)]
-        if len(part) == 1 or part.shape[1] == 1:
-            out[(rows, *cell.target)] = part[0] if len(part) == 1 else part[:, 0]
-        else:
-            target = out[(rows, *cell.target)]
-            target.reshape(part.shape)[...] = part
+    def _flow(self, stream: Stream, row: int, cell: Cell, group: Group) -> None:
+        """Decode a large chunk slab by slab."""
+        begin, size = int(self._offsets[row, cell.number]), int(self._sizes[row, cell.number])
+        if not size:
+            cell.place(self._blank()[None], group.inside, group.target)
+            return
+        wanted, targets = (
+            np.arange(n)[k] for n, k in ((self._chunks[0], group.inside), (len(cell.target), group.target))
+        )
+        frame, held, done = self._nbytes // self._chunks[0], bytearray(), 0
+        parts = (self._file.read(min(UNIT, begin + size - at), at) for at in range(begin, begin + size, UNIT))
+        try:
+            for part in stream(parts, self._nbytes):
+                held += part
+                n = len(held) // frame
+                if n * frame >= min(UNIT, self._nbytes - done * frame):
+                    slab = np.frombuffer(bytes(held[: n * frame]), self._stored).reshape(1, n, *self._chunks[1:])
+                    del held[: n * frame]
+                    a, b = np.searchsorted(wanted, (done, done + n))
+                    if b > a:
+                        cell.place(slab, as_slice(wanted[a:b] - done), as_slice(targets[a:b]))
+                    done += n
+        except ValueError as error:
+            raise self._damaged(row, cell, error) from None
+
+    def _damaged(self, row: int, cell: Cell, error: ValueError) -> FormatError:
+        position = tuple(int(n) for n in np.unravel_index(row * self._offsets.shape[1] + cell.number, self._grid))
+        at = self._offsets[row, cell.number]
+        return FormatError(self._file.path, f"chunk {position} at byte {at} is damaged: {error}")
+
+    def _blank(self) -> np.ndarray:
+        return np.broadcast_to(np.array(self._fill, self._stored), self._chunks)
 
 
 def as_slice(numbers: NDArray[np.int64]) -> Any:

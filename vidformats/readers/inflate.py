@@ -6,7 +6,7 @@ Both check the stream's Adler-32, never write more than was asked for, and let o
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 deflate: Any
@@ -20,6 +20,9 @@ LIBRARY = "libdeflate" if deflate else "zlib"
 
 EXPANSION = 1032
 """Largest factor by which deflate can shrink data: what claims more is not believed."""
+
+STEP = 1 << 20
+"""Bytes that `stream` yields at most at a time."""
 
 
 def inflate(data: Any, nbytes: int) -> Any:
@@ -50,29 +53,32 @@ def inflate(data: Any, nbytes: int) -> Any:
         except deflate.DeflateError as error:
             raise ValueError(str(error)) from None
     else:
-        result = bytearray().join(stream(data, nbytes, nbytes + 1))
+        result = bytearray().join(stream([data], nbytes))
     if len(result) != nbytes:
         raise ValueError(f"{len(result)} bytes where {nbytes} were expected")
     return result
 
 
-def stream(data: Any, nbytes: int, step: int) -> Iterator[bytes]:
-    """Yield what a zlib stream of `nbytes` holds, `step` bytes at a time; raises as `inflate` does."""
+def stream(parts: Iterable[Any], nbytes: int) -> Iterator[bytes]:
+    """Yield what a zlib stream of `nbytes` holds, up to `STEP` bytes at a time, from parts of any size.
+
+    Always by zlib, for libdeflate knows whole streams only. Raises as `inflate` does.
+    """
     engine, total = zlib.decompressobj(), 0
-    while not engine.eof:
-        try:
-            # One byte more than is due, so that the end of the stream is met and its checksum read.
-            part = engine.decompress(data, min(step, nbytes - total + 1))
-        except zlib.error as error:
-            raise ValueError(str(error)) from None
-        data, total = engine.unconsumed_tail, total + len(part)
-        if total > nbytes or not (part or engine.eof):
-            raise ValueError(
-                f"more than {nbytes} bytes" if total > nbytes else f"ends after {total} of {nbytes} bytes"
-            )
-        yield part
-    if total != nbytes:
-        raise ValueError(f"{total} bytes where {nbytes} were expected")
+    try:
+        for data in parts:
+            while data and not engine.eof:
+                part = engine.decompress(data, STEP)
+                data, total = engine.unconsumed_tail, total + len(part)
+                if total > nbytes:
+                    raise ValueError(f"more than {nbytes} bytes")
+                yield part
+        part = engine.flush()
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    if not engine.eof or total + len(part) != nbytes:
+        raise ValueError(f"{total + len(part)} bytes where {nbytes} were expected")
+    yield part
 
 
 def compress(data: Any, level: int) -> Any:

@@ -1,0 +1,121 @@
+"""HDF5 as it is opened: any dataset of numbers, by the fastest reader that its layout allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from vidformats.format import FormatError, Reader, pick
+from vidformats.formats.hdf5_index import chunk_index, decoder
+from vidformats.readers.boxes import BoxReader
+from vidformats.readers.chunks import ChunkReader
+from vidformats.readers.extent import ExtentReader
+from vidformats.readers.files import File
+from vidformats.readers.inflate import EXPANSION, LIBRARY
+
+
+def open_dataset(path: Path, name: str | None = None, matlab: bool = False) -> Reader:
+    """Open a dataset of an HDF5 file.
+
+    Parameters
+    ----------
+    path : path-like
+    name : str, optional
+        By default `video`, or the only dataset of numbers.
+    matlab : bool
+        Its axes are the video's in reverse order.
+
+    Raises
+    ------
+    FormatError
+        Where it is no HDF5 file, the name does not tell, or the shape claims what the file can't hold.
+    """
+    raw, file, reader = File(path), None, None
+    try:
+        file = h5py.File(path, "r")
+        names = _names(file, matlab)
+        reader = _reader(raw, file, file[pick(path, names, name and name.strip("/"), "dataset")], matlab)
+        return reader
+    except FormatError:
+        raise
+    # What HDF5 and h5py make of a damaged file.
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise FormatError(path, f"is no HDF5 file that can be read: {error}") from None
+    finally:
+        if file and not isinstance(reader, BoxReader):
+            file.close()  # an open handle would lock the file, and not survive a fork
+
+
+def open_v73(path: Path, variable: str | None = None) -> Reader:
+    """Open a numeric variable of a MATLAB v7.3 file, which is HDF5 with every axis the other way round.
+
+    Parameters
+    ----------
+    path : path-like
+    variable : str, optional
+        By default `video`, or the only numeric variable.
+
+    Returns
+    -------
+    Reader
+        Its shape is MATLAB's.
+    """
+    return open_dataset(path, variable, matlab=True)
+
+
+def _reader(raw: File, file: h5py.File, data: h5py.Dataset, matlab: bool) -> Reader:
+    info = {"dataset": data.name.lstrip("/"), "chunks": data.chunks, "compression": data.compression}
+    if matlab and data.attrs.get("MATLAB_empty"):
+        return BoxReader(_empty(data), info)
+    # Virtual and external datasets lie in other files, so this one's size says nothing of them.
+    elsewhere = data.is_virtual or bool(data.external)
+    offset = None if elsewhere else data.id.get_offset()
+    if not elsewhere and offset is None and data.size * data.dtype.itemsize > EXPANSION * raw.size:
+        raise FormatError(raw.path, f"claims {data.shape} of {data.dtype}, more than {raw.size} bytes can hold")
+    if matlab:
+        return BoxReader(data, info | {"inflate": "HDF5"}, reverse=True)
+    info["format"] = _kind(data)
+    # Unusual numbers, of 12 bits say, only HDF5 can convert.
+    if data.id.get_type() == h5py.h5t.py_create(data.dtype, logical=True):
+        if offset is not None:
+            return ExtentReader(raw, offset, data.shape, data.dtype, info)
+        known = decoder(data.id.get_create_plist()) if data.chunks else None
+        if known and (index := chunk_index(raw, data, file.userblock_size)):
+            info["inflate"] = LIBRARY if data.compression == "gzip" else None
+            decode, stream = known
+            return ChunkReader(raw, *index, data.chunks, data.shape, data.dtype, decode, data.fillvalue, stream, info)
+    return BoxReader(data, info | {"inflate": "HDF5"})
+
+
+def _empty(data: h5py.Dataset) -> np.ndarray:
+    """Return what an empty variable of MATLAB's stands for: it holds its shape instead."""
+    shape, kind = tuple(int(n) for n in data[()]), data.attrs["MATLAB_class"].decode()
+    if 0 not in shape:
+        raise ValueError(f"an empty variable has the shape {shape}")
+    return np.empty(shape, "u1" if kind == "logical" else kind)
+
+
+def _names(file: h5py.File, matlab: bool) -> list[str]:
+    """Return the datasets that hold numbers."""
+    names: list[str] = []
+
+    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if not isinstance(item, h5py.Dataset) or not item.shape or item.dtype.kind not in "biufc":
+            return
+        # MATLAB keeps what cells refer to in #refs#, and text as numbers.
+        if not matlab or (name[0] != "#" and item.attrs.get("MATLAB_class") != b"char"):
+            names.append(name)
+
+    file.visititems(visit)
+    return names
+
+
+def _kind(data: h5py.Dataset) -> str:
+    """Return the row of the registry whose layout a dataset has."""
+    if data.chunks is None:
+        return "h5"
+    if data.chunks == (1, *data.shape[1:]):
+        return "h5_frames"
+    return "h5_chunked" if data.shape != data.maxshape else "h5_plain"
