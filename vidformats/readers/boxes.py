@@ -73,17 +73,18 @@ class BoxReader(Reader):
         bounds = [*np.flatnonzero(np.diff(rows, prepend=-2) > 1).tolist(), len(frames)]
         for a, b in pairwise(bounds):
             first = rows[a]
-            cuts = a + np.searchsorted(rows[a:b], np.arange(first, rows[b - 1] + 1, most))
-            for start, stop in zip(cuts.tolist(), [*cuts.tolist()[1:], b], strict=True):
+            starts = a + np.searchsorted(rows[a:b], np.arange(first, rows[b - 1] + 1, most))
+            for start, stop in pairwise([*starts.tolist(), b]):
                 yield slice(start, stop)
 
     def _boxes(self, n_frames: int, crop: Crop) -> Iterator[tuple[Cut, ...]]:
         """Yield boxes of whole chunks, of about `BLOCK` bytes with `n_frames` each."""
-        size = [n_frames, *(max(1, s.stop - s.start) for s in crop)]
+        whole = (-(-(part.stop - part.start) // c) * c for part, c in zip(crop, self._chunks[1:], strict=True))
+        size = [n_frames, *(max(1, n) for n in whole)]
         # The axis whose neighbours lie farthest apart in the file is cut first.
         for axis in self._turned(tuple(range(len(size)))):
-            too_big = self.dtype.itemsize * prod(size) / BLOCK
-            if axis and too_big > 1:
+            excess = self.dtype.itemsize * prod(size) / BLOCK
+            if axis and excess > 1:
                 chunk = self._chunks[axis]
-                size[axis] = min(size[axis], max(chunk, int(size[axis] / too_big) // chunk * chunk))
+                size[axis] = max(chunk, int(size[axis] / excess) // chunk * chunk)
         return product(*(cuts(part, n, step) for part, n, step in zip(crop, self.shape[1:], size[1:], strict=True)))

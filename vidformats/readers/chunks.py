@@ -175,7 +175,7 @@ class ChunkReader(Reader):
             return
         numbers = plan.frames // self._chunks[0]
         bounds = np.concatenate(([0], np.flatnonzero(np.diff(numbers)) + 1, [len(numbers)]))
-        size = max(1, UNIT // self._nbytes)
+        size = 1 if self._stream else max(1, UNIT // self._nbytes)
 
         def units() -> Iterator[tuple[NDArray[np.int64], list[Group], list[Cell]]]:
             for rows in blocks(len(bounds) - 1, size // len(cells)):
@@ -298,7 +298,7 @@ class ChunkReader(Reader):
         """Decode a large chunk slab by slab."""
         begin, size = int(self._offsets[row, cell.number]), int(self._sizes[row, cell.number])
         if not size:
-            cell.place(self._blank()[None], group.inside, group.target)
+            cell.place(self._blank(1), slice(0, 1), group.target)
             return
         wanted, targets = (
             np.arange(n)[k] for n, k in ((self._chunks[0], group.inside), (len(cell.target), group.target))
@@ -324,8 +324,9 @@ class ChunkReader(Reader):
         at = self._offsets[row, cell.number]
         return FormatError(self._file.path, f"chunk {position} at byte {at} is damaged: {error}")
 
-    def _blank(self) -> np.ndarray:
-        return np.broadcast_to(np.array(self._fill, self._stored), self._chunks)
+    def _blank(self, n: int | None = None) -> np.ndarray:
+        """Return the first `n` frames of a missing chunk."""
+        return np.full((1, n or self._chunks[0], *self._chunks[1:]), self._fill, self._stored)
 
 
 def as_slice(numbers: NDArray[np.int64]) -> Any:

@@ -1,0 +1,189 @@
+import zlib
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vidformats.format import FormatError
+from vidformats.readers import chunks as module
+from vidformats.readers.chunks import ChunkReader, as_slice, cuts
+from vidformats.readers.files import File
+from vidformats.readers.inflate import compress, inflate, stream
+
+shared = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def store(path, video, chunks, missing=(), order=None, pad=0, pack=lambda data: compress(data, 1)):
+    """Write an array as chunks in any order, `pad` bytes apart; return offsets and sizes by grid position."""
+    grid = tuple(-(-n // c) for n, c in zip(video.shape, chunks, strict=True))
+    index = np.zeros((2, *grid), np.int64)
+    places = list(product(*map(range, grid)))
+    content = bytearray()
+    for k in order if order is not None else range(len(places)):
+        place = places[k]
+        if place in missing:
+            continue
+        chunk = np.zeros(chunks, video.dtype)
+        part = video[tuple(slice(p * c, p * c + c) for p, c in zip(place, chunks, strict=True))]
+        chunk[tuple(slice(n) for n in part.shape)] = part
+        data = pack(chunk.tobytes())
+        content += bytes(pad)
+        index[(0, *place)], index[(1, *place)] = len(content), len(data)
+        content += data
+    path.write_bytes(content)
+    return index
+
+
+def reader(path, video, chunks, fill=0, **options):
+    offsets, sizes = store(path, video, chunks, **options)
+    return ChunkReader(File(path), offsets, sizes, chunks, video.shape, video.dtype, inflate, fill, stream)
+
+
+def ramp(shape, dtype="u1"):
+    return np.random.default_rng(0).integers(0, 250, shape).astype(dtype)
+
+
+@st.composite
+def cases(draw):
+    shape = draw(st.lists(st.integers(1, 8), min_size=1, max_size=5).map(lambda s: (s[0] * 3, *s[1:])))
+    chunks = tuple(draw(st.integers(1, n + 2)) for n in shape)
+    n_chunks = np.prod([-(-n // c) for n, c in zip(shape, chunks, strict=True)])
+    frames = draw(
+        st.one_of(
+            st.lists(st.integers(0, shape[0] - 1), min_size=1, max_size=20),
+            st.slices(shape[0]).map(lambda s: list(range(shape[0])[s])).filter(bool),
+        )
+    )
+    crop = tuple(
+        slice(a, b, draw(st.integers(1, 3)))
+        for a, b in (sorted(draw(st.tuples(*[st.integers(0, n)] * 2))) for n in shape[1:])
+    )
+    return {
+        "video": ramp(shape, draw(st.sampled_from(["u1", "i2", ">f4", "c16"]))),
+        "chunks": chunks,
+        "order": draw(st.permutations(range(n_chunks))) if draw(st.booleans()) and n_chunks < 50 else None,
+        "pad": draw(st.sampled_from([0, 7, module.GAP + 1])) if n_chunks < 50 else 0,
+        "frames": np.array(frames, np.int64),
+        "crop": draw(st.sampled_from([None, crop])),
+    }
+
+
+@given(cases(), st.integers(1, 3), st.sampled_from([64, 1000, 1 << 20]), st.booleans())
+@shared
+def test_any_chunks_any_index(tmp_path, case, threads, unit, large):
+    video, frames, crop = case["video"], case.pop("frames"), case.pop("crop")
+    expected = video[frames][(slice(None), *(crop or ()))]
+    # Room around the result, so that its strides are not those of a fresh array.
+    out = np.zeros([n + 1 for n in expected.shape], video.dtype.newbyteorder("="))
+    inner = out[tuple(slice(n) for n in expected.shape)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "UNIT", unit)
+        patch.setattr(module, "LARGE", 0 if large else 1 << 30)
+        opened = reader(tmp_path / "v", **case)
+        opened.read(frames, inner, crop, threads)
+        np.testing.assert_array_equal(inner, expected)
+        if crop is None:
+            whole = np.empty(expected.shape, opened.dtype)
+            opened.fetch(frames, whole, threads)
+            np.testing.assert_array_equal(whole, expected)
+    assert not out[-1].any()
+    assert not out[..., -1].any()
+
+
+@pytest.mark.parametrize("chunks", [(1, 6, 7), (2, 6, 7), (4, 3, 3)])
+@pytest.mark.parametrize("step", [1, -1, 4])
+def test_results_that_run_backwards(tmp_path, chunks, step):
+    video = ramp((24, 6, 7))
+    out = np.zeros((24, 6, 7), "u1")
+    numbers = np.arange(24)[::step]
+    reader(tmp_path / "v", video, chunks).read(numbers, out[: len(numbers), ::-1, ::-1], None, 2)
+    np.testing.assert_array_equal(out[: len(numbers)], video[::step, ::-1, ::-1])
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_missing_chunks(tmp_path, monkeypatch, large):
+    monkeypatch.setattr(module, "LARGE", 0 if large else 1 << 30)
+    video = ramp((7, 6, 5), "i4")
+    missing = {(0, 0, 0), (2, 1, 1), (3, 0, 0), (3, 1, 1), (3, 0, 1), (3, 1, 0)}
+    opened = reader(tmp_path / "v", video, (2, 3, 4), fill=-5, missing=missing)
+    expected = video.copy()
+    for a, b, c in missing:
+        expected[2 * a : 2 * a + 2, 3 * b : 3 * b + 3, 4 * c : 4 * c + 4] = -5
+    out = np.empty_like(video)
+    opened.fetch(np.arange(7), out, 2)
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data[:-1],
+        lambda data: data[:9],
+        lambda data: data[:20] + b"\xff" + data[21:],
+        lambda data: zlib.compress(zlib.decompress(data) + b"x"),
+        lambda data: zlib.compress(zlib.decompress(data)[1:]),
+        lambda data: b"?" * len(data),
+    ],
+)
+def test_damaged_chunks_are_named(tmp_path, monkeypatch, spoil, large):
+    monkeypatch.setattr(module, "LARGE", 0 if large else 1 << 30)
+    video, packed = ramp((8, 6, 5)), []
+
+    def pack(data):
+        packed.append(compress(data, 1))
+        return packed[-1] if len(packed) != 6 else spoil(bytes(packed[-1]))
+
+    opened = reader(tmp_path / "v", video, (2, 3, 5), pack=pack)
+    out = np.empty_like(video)
+    opened.fetch(np.array([0, 1, 2, 3, 6, 7]), out[:6], 2)
+    with pytest.raises(FormatError, match=r"v: chunk \(2, 1, 0\) at byte \d+ is damaged: ") as caught:
+        opened.fetch(np.arange(8), out, 2)
+    assert caught.value.path.endswith("v")
+
+
+def test_an_index_beyond_the_file(tmp_path):
+    video = ramp((4, 5))
+    offsets, sizes = store(tmp_path / "v", video, (1, 5))
+    file = File(tmp_path / "v")
+    for bad in (offsets + 1, offsets - 1, offsets + (1 << 62), offsets - (1 << 62)):
+        with pytest.raises(FormatError, match="beyond"):
+            ChunkReader(file, bad, sizes, (1, 5), (4, 5), "u1", inflate)
+    with pytest.raises(FormatError, match="beyond"):
+        ChunkReader(file, offsets, sizes * -1, (1, 5), (4, 5), "u1", inflate)
+
+
+def test_only_wanted_chunks_are_decoded_each_once(tmp_path):
+    video, decoded = ramp((40, 4, 9)), []
+    opened = reader(tmp_path / "v", video, (10, 2, 3))
+    opened._decode = lambda data, nbytes: decoded.append(1) or inflate(data, nbytes)
+    out = np.empty((9, 1, 3), "u1")
+    opened.read(np.array([1, 5, 9, 5, 22, 1, 0, 29, 21]), out, (slice(1, 2, 1), slice(4, 7, 1)), 2)
+    assert len(decoded) == 2 * 1 * 2
+
+
+def test_neighbours_are_read_together(tmp_path):
+    video, reads = ramp((64, 9)), []
+    opened = reader(tmp_path / "v", video, (1, 3))
+    read_into = opened._file.read_into
+    opened._file.read_into = lambda *a: reads.append(a[1]) or read_into(*a)
+    opened.fetch(np.arange(64), np.empty_like(video), 1)
+    assert len(reads) == 1
+
+
+def test_cuts_follow_the_definition():
+    for n, chunk, start, stop, step in product((1, 5, 12), (1, 3, 5, 20), (0, 2), (1, 4, 12), (1, 2, 5)):
+        wanted = range(start, min(stop, n), step)
+        found = cuts(slice(start, min(stop, n), step), n, chunk)
+        seen = [cut.number * chunk + k for cut in found for k in range(chunk)[cut.source]]
+        assert seen == list(wanted)
+        assert [k for cut in found for k in range(len(wanted))[cut.target]] == list(range(len(wanted)))
+
+
+@pytest.mark.parametrize("numbers", [[3], [1, 2, 3], [0, 4, 8], [8, 4, 0], [5, 3], [1, 2, 4], [2, 2]])
+def test_as_slice(numbers):
+    chosen = as_slice(np.array(numbers))
+    assert np.arange(20)[chosen].tolist() == numbers
+    assert isinstance(chosen, slice) == (numbers not in ([1, 2, 4], [2, 2]))
