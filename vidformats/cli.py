@@ -15,6 +15,7 @@ from rich.table import Table
 
 import vidformats as vf
 from vidformats import content
+from vidformats.history.commands import COMMANDS
 from vidformats.measure import corpus, disk
 from vidformats.measure.cache import is_tmpfs
 from vidformats.published import N_FRAMES, SIZE, get_row
@@ -27,6 +28,10 @@ console = Console()
 @click.version_option(vf.__version__)
 def main() -> None:
     """How should I store my videos so that training reads them fast, in little memory and little disk?"""
+
+
+for _command in COMMANDS:
+    main.add_command(_command)
 
 
 @main.command()

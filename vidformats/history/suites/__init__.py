@@ -1,0 +1,1 @@
+"""Benchmarks of other libraries' releases: self-contained files, copied beside a generated repository."""

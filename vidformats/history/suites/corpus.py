@@ -1,0 +1,75 @@
+"""What the suites share: the video they read, the frames they ask for, and the check of what is imported."""
+
+import os
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+SHAPE = (1200, 3, 120, 120)
+"""Frames, channels, height, width: 52 MB of uint8, which no last-level cache holds."""
+
+REPEAT = 6
+"""Samples of each benchmark in one pass; a statistical verdict takes at least six a side."""
+
+_choice = np.random.default_rng(7)
+SHUFFLED = _choice.permutation(SHAPE[0])[:400]
+SORTED = np.sort(SHUFFLED[:100])
+MASK = np.isin(np.arange(SHAPE[0]), SORTED)
+
+ACCESSES = {
+    "slice": np.s_[300:700],
+    "stride": np.s_[300:700:4],
+    "sorted list": SORTED.tolist(),
+    "mask": MASK,
+    "window": np.s_[400:700, :, 10:110, 10:110],
+    "strided window": np.s_[300:700:4, :, 10:110, 10:110],
+}
+"""What is read, by name. Every library that indexes is asked the same."""
+
+
+def video() -> np.ndarray:
+    """Return a moving picture with sensor noise: neither as hard to store as noise nor as easy as zeros.
+
+    Returns
+    -------
+    (1200, 3, 120, 120) ndarray of uint8
+        The same bytes at every call.
+    """
+    generator = np.random.default_rng(0)
+    ramp = np.arange(120, dtype=np.uint8)
+    picture = ramp[:, None] + ramp[None, :]
+    noise = generator.integers(0, 8, SHAPE, dtype=np.uint8)
+    for frame, colour in np.ndindex(SHAPE[:2]):
+        noise[frame, colour] += np.roll(picture, frame * (colour + 1), axis=1)
+    return noise
+
+
+def touch_memory() -> None:
+    """Touch and free as much memory as a read takes.
+
+    On a virtual machine memory that the host has taken back costs many times more to touch again, and the
+    first sample would measure the host.
+    """
+    np.ones(SHAPE, np.uint8)
+
+
+def check_pinned(distribution: str, imported: str) -> None:
+    """Refuse to measure any release but the one the commit pins.
+
+    Parameters
+    ----------
+    distribution : str
+        The name the library is installed by.
+    imported : str
+        The version that its module gives.
+
+    Raises
+    ------
+    RuntimeError
+        When the commit's ``pin.txt``, the installation and the import do not agree.
+    """
+    pin = Path(os.environ["ASV_ENV_DIR"], "project", "pin.txt").read_text().strip()
+    found = f"{distribution}=={metadata.version(distribution)}"
+    if found != pin or not pin.split("==")[1].startswith(imported):
+        raise RuntimeError(f"{pin} was to be measured, but {found} is installed and {imported} is imported")

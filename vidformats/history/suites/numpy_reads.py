@@ -1,0 +1,100 @@
+"""What reading frames with NumPy costs: whole files, memory maps, and arrays in memory."""
+
+from typing import Any
+
+import numpy as np
+
+from .corpus import ACCESSES, REPEAT, SHUFFLED, check_pinned, touch_memory, video
+
+LOADS = {
+    "npy": lambda: np.load("video.npy"),
+    "npy, Fortran order": lambda: np.load("fortran.npy"),
+    "npz": lambda: np.load("video.npz")["video"],
+    "npz, compressed": lambda: np.load("small.npz")["video"],
+    "fromfile": lambda: np.fromfile("video.bin", np.uint8),
+    "fromfile, a part": lambda: np.fromfile("video.bin", np.uint8, 400 * 43200, offset=300 * 43200),
+}
+
+
+class _Suite:
+    version = "1"
+    number = 1
+    repeat = REPEAT
+    rounds = 1
+    warmup_time = 0.0
+    timeout = 120
+
+    # asv runs an inherited setup_cache once for all the classes: its key is this line.
+    def setup_cache(self):
+        """Write the video once in each format."""
+        check_pinned("numpy", np.__version__)
+        frames = video()
+        frames.tofile("video.bin")
+        np.save("video.npy", frames)
+        np.save("fortran.npy", np.asfortranarray(frames))
+        np.savez("video.npz", video=frames)
+        np.savez_compressed("small.npz", video=frames[:300])
+
+
+class Files(_Suite):
+    params = [list(LOADS)]
+    param_names = ["file"]
+
+    def setup(self, file):
+        self.load = LOADS[file]
+        touch_memory()
+
+    def time_load(self, file):
+        self.load()
+
+
+class _Indexing(_Suite):
+    video: np.ndarray
+    index: Any
+    params = [[*ACCESSES, "shuffled list"]]
+    param_names = ["access"]
+
+    def time_read(self, access):
+        np.array(self.video[self.index])
+
+
+class Mapped(_Indexing):
+    """A memory map of a warm file, indexed and copied into the caller's memory."""
+
+    def setup(self, access):
+        self.index = ACCESSES.get(access, SHUFFLED)
+        self.video = np.load("video.npy", mmap_mode="r")
+        touch_memory()
+
+
+class Memory(_Indexing):
+    """An array in memory, indexed and copied."""
+
+    def setup(self, access):
+        self.index = ACCESSES.get(access, SHUFFLED)
+        self.video = np.load("video.npy")
+        touch_memory()
+
+
+class Convert(_Suite):
+    """What loaders do next: other axes, other types, batches."""
+
+    params = [["channels first", "channels last", "float32", "scaled", "stack", "take into out"]]
+    param_names = ["to"]
+
+    def setup(self, to):
+        self.video = np.load("video.npy")[:400]
+        self.images = np.ascontiguousarray(self.video.transpose(0, 2, 3, 1))
+        self.out = np.zeros_like(self.video)
+        self.order = SHUFFLED % 400
+        self.convert = {
+            "channels first": lambda: np.ascontiguousarray(self.images.transpose(0, 3, 1, 2)),
+            "channels last": lambda: np.ascontiguousarray(self.video.transpose(0, 2, 3, 1)),
+            "float32": lambda: self.video.astype(np.float32),
+            "scaled": lambda: np.divide(self.video, 255, dtype=np.float32),
+            "stack": lambda: np.stack(list(self.video)),
+            "take into out": lambda: np.take(self.video, self.order, axis=0, out=self.out, mode="clip"),
+        }[to]
+
+    def time_convert(self, to):
+        self.convert()
