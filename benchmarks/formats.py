@@ -40,16 +40,6 @@ class _Load(Corpus):
 
     track_memory.unit = "bytes"
 
-    def track_disk(self, facts, kind, name):
-        return float(disk.size(self.path))
-
-    track_disk.unit = "bytes"
-
-    def track_allocated(self, facts, kind, name):
-        return float(disk.allocated(self.path) or "nan")
-
-    track_allocated.unit = "bytes"
-
 
 class Ours(_Load):
     """Our loads: the right frames, RGB, in order, owned."""
@@ -63,6 +53,16 @@ class Ours(_Load):
 
     def load(self, name):
         return vf.load(self.path, slice(None, None, STEP))
+
+    def track_disk(self, facts, kind, name):
+        return float(disk.size(self.path))
+
+    track_disk.unit = "bytes"
+
+    def track_allocated(self, facts, kind, name):
+        return float(disk.allocated(self.path) or "nan")
+
+    track_allocated.unit = "bytes"
 
 
 class Published(_Load):

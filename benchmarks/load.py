@@ -1,6 +1,6 @@
 """Our readers, as training uses them: warm and cold, in seconds and in copies of the same bytes."""
 
-from benchmarks.common import FORMATS, Corpus, missing
+from benchmarks.common import N_FRAMES, SIZE, Corpus, missing
 
 try:
     from vidformats.measure import access, cache
@@ -9,12 +9,15 @@ try:
 except ImportError as error:
     missing = missing or error
 
+READERS = ["npy", "h5", "mat", "h5_plain", "h5_chunked", "h5_frames", "jpg", "mp4"]
+"""One format for each way of reading; binary, pickle, mat_frames and stored npz are read as npy is."""
+
 ACCESS = ["every_4th", "scan", "windows", "random_frames", "random_batches", "first_frame"]
 
 
 class _Access(Corpus):
     param_names = ["access", "format"]
-    params = [ACCESS, FORMATS]
+    params = [ACCESS, READERS]
     version = "1"
     repeat = 3
     cold = False
@@ -26,7 +29,7 @@ class _Access(Corpus):
         kind = next((kind for kind in self.contents if kind in facts.get("contents", ())), "")
         self.path = self.find(facts, kind, name)
         self.make_cold_or_warm()
-        warm_up_memory(512 << 20)
+        warm_up_memory(N_FRAMES * 3 * SIZE * SIZE)
 
     def make_cold_or_warm(self):
         if not self.cold:
@@ -44,13 +47,6 @@ class _Access(Corpus):
 
     track_times_copy.unit = "copies"
 
-    def track_bytes_read(self, facts, how, name):
-        """Bytes read from the file over bytes delivered."""
-        ratio = access.bytes_read_ratio(self.path, how)
-        return float("nan") if ratio is None else ratio
-
-    track_bytes_read.unit = "of the bytes delivered"
-
 
 class WarmNoise(_Access):
     """White noise, in the page cache."""
@@ -61,11 +57,12 @@ class WarmNatural(_Access):
 
     contents = ("face", "scene")
 
+    def track_bytes_read(self, facts, how, name):
+        """Bytes read from the file over bytes delivered."""
+        ratio = access.bytes_read_ratio(self.path, how)
+        return float("nan") if ratio is None else ratio
 
-class ColdNoise(_Access):
-    """White noise, from the disk."""
-
-    cold = True
+    track_bytes_read.unit = "of the bytes delivered"
 
 
 class ColdNatural(_Access):

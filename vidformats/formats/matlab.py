@@ -1,83 +1,21 @@
-"""MATLAB's .mat files. Source: "MAT-File Format", The MathWorks, level 5; v7.3 is HDF5."""
+"""MATLAB's .mat files: level 5, and 7.3, which is HDF5."""
 
 from __future__ import annotations
 
 import re
 import struct
-import tempfile
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from vidformats.format import Format, FormatError, Reader, Source, pick
 from vidformats.readers.extent import ExtentReader, StrewnReader
 from vidformats.readers.files import File
+from vidformats.readers.mat5 import CLASSES, MATRIX, TYPES, inflated, variables
 
-TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-CLASSES = {"f8": 6, "f4": 7, "i1": 8, "u1": 9, "i2": 10, "u2": 11, "i4": 12, "u4": 13, "i8": 14, "u8": 15}
-MATRIX, COMPRESSED, LIMIT = 14, 15, 1032
 MARK = re.compile(rb"vidformats: (frames last|as indexed), (\d) axes")
-
-
-class Variable(NamedTuple):
-    """A numeric array of a file: where it is, or for a compressed one where its deflated element is."""
-
-    name: str
-    dims: tuple[int, ...]
-    dtype: np.dtype
-    offset: int
-    deflated: tuple[int, int] | None
-
-
-def _variables(file: File, order: str) -> Iterator[Variable]:
-    at = 128
-    while at + 8 <= file.size:
-        kind, nbytes = struct.unpack(order + "II", file.read(8, at))
-        top, deflated = b"", None
-        if kind == COMPRESSED:
-            deflated = (at + 8, nbytes)
-            try:
-                top = zlib.decompressobj().decompress(file.read(min(nbytes, 1 << 16), at + 8), 1 << 12)[8:]
-            except zlib.error as error:
-                raise FormatError(file.path, f"has an element at byte {at} that can't be inflated: {error}") from None
-        elif kind == MATRIX:
-            top = file.read(min(nbytes, 1 << 12), at + 8)
-        try:
-            found = _matrix(top, order)
-        except (struct.error, UnicodeDecodeError, IndexError):
-            raise FormatError(file.path, f"has a broken element at byte {at}") from None
-        if found:
-            name, dims, dtype, start = found
-            yield Variable(name, dims, dtype, start + 8 + (0 if deflated else at), deflated)
-        at += 8 + nbytes + (0 if kind == COMPRESSED else -nbytes % 8)
-
-
-def _matrix(top: bytes, order: str) -> tuple[str, tuple[int, ...], np.dtype, int] | None:
-    """Read name, axes, dtype and start of the data from a matrix element; None where it holds no numbers."""
-    if not top:
-        return None
-    parts, at = [], 0
-    for _ in range(3):  # flags, dimensions, name
-        kind, nbytes, at = _tag(top, at, order)
-        parts.append(top[at : at + nbytes])
-        at += nbytes + -nbytes % (4 if at % 8 else 8)
-    flags = struct.unpack_from(order + "I", parts[0])[0]
-    if flags & 0xFF not in CLASSES.values() or flags & 0x0800:  # text, cells, structures; complex numbers
-        return None
-    kind, _, at = _tag(top, at, order)
-    dims = struct.unpack(f"{order}{len(parts[1]) // 4}i", parts[1])
-    return parts[2].decode("latin1"), dims, np.dtype(order + TYPES[kind]), at
-
-
-def _tag(top: bytes, at: int, order: str) -> tuple[int, int, int]:
-    """Return type, bytes and start of an element; a small one has its data inside the tag."""
-    kind, nbytes = struct.unpack_from(order + "II", top, at)
-    return (kind & 0xFFFF, kind >> 16, at + 4) if kind >> 16 else (kind, nbytes, at + 8)
 
 
 @dataclass(frozen=True)
@@ -120,7 +58,7 @@ class Mat(Format):
             return open_v73(path, variable)
         if len(head) < 128 or head[126:128] not in (b"IM", b"MI"):
             raise FormatError(path, "is no MATLAB file of level 5 or 7.3")
-        found = {v.name: v for v in _variables(file, "<" if head[126:128] == b"IM" else ">")}
+        found = {v.name: v for v in variables(file, "<" if head[126:128] == b"IM" else ">")}
         _, dims, dtype, offset, deflated = found[pick(path, list(found), variable, "variable", self.variable)]
         mark = MARK.search(head[:116])
         last = frames_last or (mark is not None and mark[1] == b"frames last")
@@ -128,7 +66,7 @@ class Mat(Format):
         if mark and prod(shape) == prod(shape[: int(mark[2])]):
             shape = shape[: int(mark[2])]
         if deflated:
-            file = _inflated(file, deflated, offset + prod(dims) * dtype.itemsize)
+            file = inflated(file, deflated, offset + prod(dims) * dtype.itemsize)
         info = {"format": "mat_frames" if last else "mat", "compressed": deflated is not None}
         return (ExtentReader if last or len(shape) == 1 else StrewnReader)(file, offset, shape, dtype, info)
 
@@ -172,22 +110,3 @@ class MatFrames(Mat):
 
 def _mark(order: str, axes: int) -> bytes:
     return f"MATLAB 5.0 MAT-file, vidformats: {order}, {axes} axes".ljust(116).encode()
-
-
-def _inflated(file: File, element: tuple[int, int], need: int) -> File:
-    """Inflate a compressed element once, to a file without a name that goes with its reader."""
-    at, nbytes = element
-    if need > LIMIT * nbytes + (1 << 12):
-        raise FormatError(file.path, f"claims {need} bytes in an element of {nbytes}")
-    inflate, done = zlib.decompressobj(), 0
-    with tempfile.TemporaryFile() as temporary:
-        try:
-            for start in range(at, at + nbytes, 1 << 18):
-                data = file.read(min(1 << 18, at + nbytes - start), start)
-                while data and done < need:
-                    done += temporary.write(inflate.decompress(data, 1 << 22))
-                    data = inflate.unconsumed_tail
-        except zlib.error as error:
-            raise FormatError(file.path, f"can't be inflated: {error}") from None
-        temporary.flush()
-        return File(file.path, temporary.fileno())

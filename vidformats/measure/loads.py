@@ -72,7 +72,7 @@ def measure(folder: str, way: str, name: str, threads: int | None = None) -> dic
     loaded = perf_counter()
     whole = made_whole(result)
     end = perf_counter()
-    facts = {"time": loaded - start, "whole": end - start, "result": int(whole.nbytes)}
+    facts: dict[str, Any] = {"time": loaded - start, "whole": end - start, "result": int(whole.nbytes)}
     facts["pixels"] = verdict(result, wanted)
     return facts | {"memory": peak.increment, "anonymous": peak.anonymous, "mapped": peak.mapped}
 

@@ -1,0 +1,54 @@
+# make bench · make test · make site · make check. Everything is installed into .venv first; nothing else is needed.
+
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+VERSION = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+MACHINE ?= local
+CONTENTS ?= noise,natural
+ROUNDS ?= 3
+ASV := TMPDIR=$(CURDIR)/.asv/tmp VIDFORMATS_CONTENTS=$(CONTENTS) $(BIN)/asv
+LOCAL := .asv/local
+
+.PHONY: bench test check site record clean
+
+bench: $(VENV)/.bench
+	mkdir -p .asv/tmp $(LOCAL)
+	$(BIN)/asv machine --yes --machine $(MACHINE) --os Linux --arch x86_64 --cpu neutral --num_cpu 2 --ram neutral
+	VIDFORMATS_PROFILE=full $(ASV) run --machine $(MACHINE) -E virtualenv:$(VERSION) --skip-existing-successful \
+		--bench '^formats' --show-stderr 'HEAD^!' || test $$? = 1
+	$(MAKE) --no-print-directory site
+	TMPDIR=$(CURDIR)/.asv/tmp $(BIN)/vidformats table --content noise --content natural --rounds $(ROUNDS) \
+		--json $(LOCAL)/table.json --plot $(LOCAL)/table.png
+	@echo
+	@echo "The figures: $(LOCAL)/table.json; the plot: $(LOCAL)/table.png"
+	@echo "The site:    .asv/html; look at it with: $(BIN)/asv preview"
+
+site: $(VENV)/.bench
+	$(BIN)/asv publish
+
+test: $(VENV)/.test check
+	$(BIN)/asv check -E existing:$(CURDIR)/$(BIN)/python
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# PyTorch's CPU build is a file for Python 3.11 only; elsewhere the tests that need it are skipped, and say so.
+$(VENV)/.test: setup.cfg $(VENV)/.bench
+	$(BIN)/python -m pip install -q -e '.[test]'
+	if [ "$(VERSION)" = 3.11 ]; then $(BIN)/python -m pip install -q torch==2.13.0; fi
+	touch $@
+
+$(VENV)/.bench: setup.cfg pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q -e '.[bench,arrays]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .asv/env .asv/html .asv/tmp $(LOCAL)

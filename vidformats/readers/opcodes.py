@@ -1,0 +1,151 @@
+"""The opcodes of a pickled array, walked and not executed.
+
+Source: the comments of CPython's Lib/pickletools.py, and ``ndarray.__reduce_ex__`` of NumPy.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vidformats.format import FormatError
+from vidformats.readers.files import File
+
+
+class Span(NamedTuple):
+    """Bytes inside the file."""
+
+    offset: int
+    nbytes: int
+
+
+class Term(NamedTuple):
+    """What an opcode would have done.
+
+    One of ``("global", (module, name))``, ``("reduce", (function, arguments))``, ``("build", (object, state))``.
+    """
+
+    verb: str
+    parts: tuple[Any, ...]
+
+
+MARK = object()
+CONSTANTS = {b"N": None, b"\x88": True, b"\x89": False, b")": ()}
+NUMBERS = {b"K": "<B", b"M": "<H", b"J": "<i"}
+TEXTS = {b"\x8c": "<B", b"X": "<I"}
+SPANS = {b"C": "<B", b"B": "<I", b"\x8e": "<Q", b"\x96": "<Q"}
+TUPLES = {b"\x85": 1, b"\x86": 2, b"\x87": 3}
+MAX_OPCODES, MAX_TEXT = 200, 256
+REBUILD = {"numpy.core.numeric", "numpy._core.numeric"}, {"numpy.core.multiarray", "numpy._core.multiarray"}
+
+
+def walk(file: File) -> Any:
+    """Return the object that a pickle describes, as constants, `Span` and `Term`; nothing is called.
+
+    Raises
+    ------
+    FormatError
+        At the first opcode that no pickled array of numbers needs.
+    """
+    at = 0
+    stack: list[Any] = []
+    memo: list[Any] = []
+
+    def take(code: str) -> Any:
+        nonlocal at
+        (value,) = struct.unpack(code, file.read(struct.calcsize(code), at))
+        at += struct.calcsize(code)
+        return value
+
+    try:
+        for _ in range(MAX_OPCODES):
+            op = take("1s")
+            if op == b"\x80":
+                if (protocol := take("<B")) not in (4, 5):
+                    raise FormatError(file.path, f"is a pickle of protocol {protocol}; 4 and 5 are read")
+            elif op == b"\x95":
+                take("<Q")  # a frame of pickle's own, which only tells how to buffer
+            elif op in CONSTANTS:
+                stack.append(CONSTANTS[op])
+            elif op in NUMBERS:
+                stack.append(take(NUMBERS[op]))
+            elif op == b"\x8a":
+                length = take("<B")
+                stack.append(int.from_bytes(file.read(length, at), "little", signed=True))
+                at += length
+            elif op in TEXTS:
+                length = take(TEXTS[op])
+                if length > MAX_TEXT:
+                    raise FormatError(file.path, "is a pickle of something else than one array")
+                stack.append(file.read(length, at).decode())
+                at += length
+            elif op in SPANS:
+                span = Span(at + struct.calcsize(SPANS[op]), take(SPANS[op]))
+                stack.append(span)
+                at += span.nbytes
+            elif op == b"\x94":
+                memo.append(stack[-1])
+            elif op in (b"h", b"j"):
+                stack.append(memo[take("<B" if op == b"h" else "<I")])
+            elif op == b"(":
+                stack.append(MARK)
+            elif op == b"t":
+                start = len(stack) - 1 - stack[::-1].index(MARK)
+                stack[start:] = [tuple(stack[start + 1 :])]
+            elif op in TUPLES:
+                stack[-TUPLES[op] :] = [tuple(stack[-TUPLES[op] :])]
+            elif op == b"\x93":
+                stack[-2:] = [Term("global", tuple(stack[-2:]))]
+            elif op in (b"R", b"b"):
+                stack[-2:] = [Term("reduce" if op == b"R" else "build", tuple(stack[-2:]))]
+            elif op == b".":
+                return stack.pop()
+            else:
+                raise FormatError(
+                    file.path, f"is a pickle of something else than one array (opcode {op!r} at byte {at - 1})"
+                )
+    except (struct.error, IndexError, ValueError, UnicodeDecodeError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(file.path, f"is no whole pickle: it breaks off at byte {at}") from None
+    raise FormatError(file.path, "is a pickle of something else than one array")
+
+
+def _dtype(term: Any) -> np.dtype:
+    (function, (code, *_)), state = term.parts[0].parts, term.parts[1]
+    if function != Term("global", ("numpy", "dtype")) or code[0] not in "biufc" or not code[1:].isdigit():
+        raise ValueError
+    return np.dtype(("" if state[1] == "|" else state[1]) + code)
+
+
+def pickled_array(file: File) -> tuple[Span, np.dtype, tuple[int, ...], bool]:
+    """Return where a pickled array has its bytes, its dtype, its shape, and whether it is in Fortran order.
+
+    Raises
+    ------
+    FormatError
+        For anything but the two shapes in which NumPy pickles an array of numbers.
+    """
+    term = walk(file)
+    try:
+        return _matched(term)
+    except (AttributeError, TypeError, ValueError, IndexError):
+        raise FormatError(file.path, "is a pickle of something else than one array of numbers") from None
+
+
+def _matched(term: Any) -> tuple[Span, np.dtype, tuple[int, ...], bool]:
+    function, arguments = term.parts
+    if term.verb == "reduce":  # protocol 5: _frombuffer(bytes, dtype, shape, order)
+        data, dtype, shape, order = arguments
+        (module, name), known = function.parts, (REBUILD[0], "_frombuffer")
+        fortran = order == "F"
+    else:  # protocol 4: _reconstruct(ndarray, (0,), b"b").__setstate__((1, shape, dtype, fortran, bytes))
+        _, shape, dtype, fortran, data = arguments
+        (module, name), known = function.parts[0].parts, (REBUILD[1], "_reconstruct")
+    if module not in known[0] or name != known[1] or not isinstance(data, Span):
+        raise ValueError
+    if not all(isinstance(n, int) for n in shape):
+        raise ValueError
+    return data, _dtype(dtype), shape, bool(fortran)

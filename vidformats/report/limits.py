@@ -1,0 +1,104 @@
+"""How near each format is to the limit, a copy of the same bytes: the figures behind docs/limits.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vidformats.measure import access, corpus
+from vidformats.measure.clock import ratios
+from vidformats.measure.machine import facts
+from vidformats.published import ROWS
+from vidformats.report.table import machine_line
+from vidformats.threads import default_threads
+
+Progress = Callable[[str], object]
+
+
+def measure(
+    folder: Path,
+    kind: str,
+    names: list[str],
+    accesses: list[str],
+    n_frames: int,
+    size: int,
+    rounds: int,
+    threads: int | None = None,
+    cold: bool = False,
+    progress: Progress = lambda step: None,
+) -> dict[str, Any]:
+    """Time formats and the copy, interleaved in one process, access by access.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the corpus is, or is made.
+    kind : str
+        One of `vidformats.content.CONTENTS`.
+    names : list of str
+        Formats.
+    accesses : list of str
+        Keys of `vidformats.measure.access.ACCESS`.
+    n_frames, size, rounds : int
+    threads : int, optional
+        All CPUs by default.
+    cold : bool
+        Evict each file before it is read, and verify that.
+    progress : callable
+        Called after each access.
+
+    Returns
+    -------
+    dict
+        Fit for JSON. ``seconds`` : access -> format (and ``"copy"``) -> list over the rounds.
+    """
+    threads = threads or default_threads()
+    corpus.build(folder, kind, names, n_frames, size, progress=lambda name: progress(f"{kind}: {name} written"))
+    paths = {name: corpus.path_of(folder, name) for name in names}
+    seconds = {}
+    for how in accesses:
+        seconds[how] = access.against_copy(paths, how, threads, rounds, cold)
+        progress(f"{kind}: {how}")
+    run = {"content": kind, "n_frames": n_frames, "size": size, "rounds": rounds, "threads": threads, "cold": cold}
+    return run | {"machine": facts(folder), "seconds": seconds}
+
+
+def published_seconds(folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Time the published loads, made whole, interleaved with ours of the same files, in this process."""
+    from vidformats.measure import cache
+    from vidformats.measure.clock import interleave, warm_up_memory
+    from vidformats.published import made_whole
+
+    cases: dict[str, Callable[[], object]] = {}
+    for row in ROWS:
+        path = corpus.path_of(folder, row.format)
+        cache.warm(path)
+        cases[f"{row.name} published"] = lambda row=row, path=path: made_whole(row.load(path))  # type: ignore[misc]
+        cases[f"{row.name} ours"] = lambda path=path: access.load(path, "every_4th")  # type: ignore[misc]
+    return interleave(cases, rounds, lambda name: warm_up_memory(1 << 29))
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Return a table for a document: times a copy, with the spread over the rounds."""
+    accesses = list(result["seconds"])
+    state = "cold" if result["cold"] else "warm"
+    size, n = result["size"], result["n_frames"]
+    head = f"{result['content']}, {state}: {n:,} frames of 3 x {size} x {size}, {result['threads']} threads"
+    lines = [f"**{head}, median of {result['rounds']} rounds (10th to 90th percentile), in copies of the same bytes**", ""]
+    lines += ["| format | " + " | ".join(name.replace("_", " ") for name in accesses) + " |"]
+    lines += ["| --- |" + " ---: |" * len(accesses)]
+    names = [name for name in next(iter(result["seconds"].values())) if name != "copy"]
+    for name in names:
+        row = [name]
+        for how in accesses:
+            seconds = result["seconds"][how]
+            ratio = ratios(seconds[name], seconds["copy"])
+            row.append(f"{ratio.median:.3g} ({ratio.low:.3g}-{ratio.high:.3g})")
+        lines.append("| " + " | ".join(row) + " |")
+    copies = ", ".join(f"{how.replace('_', ' ')} {1e3 * _median(s['copy']):.3g} ms" for how, s in result["seconds"].items())
+    return "\n".join(lines) + f"\n\nThe copy itself: {copies}.\n\n{machine_line(result)}\n"
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
