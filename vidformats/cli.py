@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import vidformats as vf
 from vidformats import content
 from vidformats.history.commands import COMMANDS
 from vidformats.measure import corpus, disk
+from vidformats.measure.access import ACCESS
 from vidformats.measure.cache import is_tmpfs
 from vidformats.published import N_FRAMES, SIZE, get_row
 from vidformats.report import table as report
@@ -34,8 +37,7 @@ for _command in COMMANDS:
     main.add_command(_command)
 
 
-@main.command()
-@click.option(
+content_option = click.option(
     "--content",
     "kinds",
     multiple=True,
@@ -44,12 +46,25 @@ for _command in COMMANDS:
     type=click.Choice([*content.CONTENTS, "natural"]),
     help="What the video shows; may be given several times. natural is the face, or the scene where it can't be had.",
 )
-@click.option("--frames", default=N_FRAMES, show_default=True, type=click.IntRange(4), help="Length of the video.")
-@click.option("--size", default=SIZE, show_default=True, type=click.IntRange(8), help="Height and width in pixels.")
+frames_option = click.option("--frames", default=N_FRAMES, show_default=True, type=click.IntRange(4), help="Length.")
+size_option = click.option("--size", default=SIZE, show_default=True, type=click.IntRange(8), help="Height and width.")
+threads_option = click.option("--threads", type=click.IntRange(1), help="For our readers; all CPUs by default.")
+data_option = click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Keep the videos here, to measure again."
+)
+json_option = click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures here."
+)
+
+
+@main.command()
+@content_option
+@frames_option
+@size_option
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Loads of each row, each way.")
-@click.option("--threads", type=click.IntRange(1), help="For our way; all CPUs by default.")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Keep the videos here, to measure again.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures here.")
+@threads_option
+@data_option
+@json_option
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw time against disk here, as PNG.")
 @click.option("--readme", type=click.Path(exists=True, path_type=Path), help="Put the tables into this document.")
 def table(
@@ -68,22 +83,8 @@ def table(
     Every load runs in a fresh process, all of them interleaved, and what it returns is compared with the
     source outside the clock.
     """
-    chosen = [kind for kind in map(_available, dict.fromkeys(kinds)) if kind]
-    if not chosen:
-        raise SystemExit(1)
-    with tempfile.TemporaryDirectory(prefix="vidformats-") as temporary:
-        root = data or Path(temporary)
-        _check_disk(root, chosen, frames, size)
-        results = []
-        with _progress() as bar:
-            task = bar.add_task("", total=len(chosen) * report.steps(rounds))
-
-            def advance(step: str) -> None:
-                bar.update(task, advance=1, description=step)
-
-            for kind in chosen:
-                results.append(report.measure(root / kind, kind, frames, rounds, threads, size, advance))
-            bar.update(task, completed=len(chosen) * report.steps(rounds), description="measured")
+    with _corpora(kinds, report.FORMATS, frames, size, data, report.steps(rounds)) as (root, chosen, advance):
+        results = [report.measure(root / kind, kind, frames, rounds, threads, size, advance) for kind in chosen]
     for result in results:
         _print(result)
     if json_file:
@@ -100,6 +101,72 @@ def table(
         raise SystemExit(2)
 
 
+@main.command()
+@content_option
+@frames_option
+@size_option
+@click.option("--rounds", default=7, show_default=True, type=click.IntRange(1), help="Loads of each case.")
+@threads_option
+@data_option
+@json_option
+@click.option(
+    "--format", "names", multiple=True, type=click.Choice(vf.formats()), help="All by default; several times."
+)
+@click.option(
+    "--access", "accesses", multiple=True, type=click.Choice(list(ACCESS)), help="All by default; several times."
+)
+@click.option("--cold", is_flag=True, help="Evict each file from the page cache before it is read, and verify that.")
+@click.option("--document", type=click.Path(exists=True, path_type=Path), help="Put the tables into this document.")
+def limits(
+    kinds: tuple[str, ...],
+    frames: int,
+    size: int,
+    rounds: int,
+    threads: int | None,
+    data: Path | None,
+    json_file: Path | None,
+    names: tuple[str, ...],
+    accesses: tuple[str, ...],
+    cold: bool,
+    document: Path | None,
+) -> None:
+    """Measure how near each format is to a copy of the same bytes, for each way in which training reads.
+
+    All loads and the copy run interleaved in one process; lossless formats must give the source's pixels.
+    """
+    from vidformats.report import limits as near
+
+    chosen, asked = list(names) or vf.formats(), list(accesses) or list(ACCESS)
+    with _corpora(kinds, chosen, frames, size, data, len(chosen) + len(asked)) as (root, found, advance):
+        results = [
+            near.measure(root / kind, kind, chosen, asked, frames, size, rounds, threads, cold, advance)
+            for kind in found
+        ]
+    tables = "\n".join(map(near.markdown, results))
+    click.echo(tables)
+    if json_file:
+        json_file.write_text(json.dumps(results, indent=1) + "\n")
+    if document:
+        document.write_text(report.replace_block(document.read_text(), "limits", tables))
+
+
+@contextlib.contextmanager
+def _corpora(
+    kinds: tuple[str, ...], names: list[str], frames: int, size: int, data: Path | None, steps: int
+) -> Iterator[tuple[Path, list[str], Callable[[str], None]]]:
+    """Lend a folder for the videos, the contents that can be had, and what to call after each of the `steps` a content."""
+    chosen = [kind for kind in map(_available, dict.fromkeys(kinds)) if kind]
+    if not chosen:
+        raise SystemExit(1)
+    with tempfile.TemporaryDirectory(prefix="vidformats-") as temporary:
+        root = data or Path(temporary)
+        _check_disk(root, chosen, names, frames, size)
+        with _progress() as bar:
+            task = bar.add_task("", total=len(chosen) * steps)
+            yield root, chosen, lambda step: bar.update(task, advance=1, description=step)
+            bar.update(task, completed=len(chosen) * steps, description="measured")
+
+
 def _available(kind: str) -> str | None:
     """Return the content to measure; say so in one line where it can't be had."""
     if kind == "natural":
@@ -114,7 +181,7 @@ def _available(kind: str) -> str | None:
     return kind
 
 
-def _check_disk(root: Path, kinds: list[str], n_frames: int, size: int) -> None:
+def _check_disk(root: Path, kinds: list[str], names: list[str], n_frames: int, size: int) -> None:
     """Warn of a tmpfs, and stop where the disk is too small, before anything is written."""
     folder = next(p for p in (root.absolute(), *root.absolute().parents) if p.exists())
     if is_tmpfs(folder):
@@ -124,7 +191,7 @@ def _check_disk(root: Path, kinds: list[str], n_frames: int, size: int) -> None:
             style="yellow",
         )
     missing = [kind for kind in kinds if not (root / kind / "corpus.json").exists()]
-    need = len(missing) * corpus.disk_needed(report.FORMATS, n_frames, size)
+    need = len(missing) * corpus.disk_needed(names, n_frames, size)
     if need > disk.free(folder):
         have = disk.free(folder) / 1e9
         raise click.ClickException(

@@ -134,7 +134,8 @@ def against_copy(
         warm_up_memory(3 * fresh)
 
     cases: dict[str, Callable[[], object]] = {
-        name: (lambda path=path: load(path, access, threads)) for name, path in paths.items()  # type: ignore[misc]
+        name: (lambda path=path: load(path, access, threads))
+        for name, path in paths.items()  # type: ignore[misc]
     }
     return interleave(cases | {"copy": copy}, rounds, prepare)
 

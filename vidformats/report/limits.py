@@ -85,7 +85,10 @@ def markdown(result: dict[str, Any]) -> str:
     state = "cold" if result["cold"] else "warm"
     size, n = result["size"], result["n_frames"]
     head = f"{result['content']}, {state}: {n:,} frames of 3 x {size} x {size}, {result['threads']} threads"
-    lines = [f"**{head}, median of {result['rounds']} rounds (10th to 90th percentile), in copies of the same bytes**", ""]
+    lines = [
+        f"**{head}, median of {result['rounds']} rounds (10th to 90th percentile), in copies of the same bytes**",
+        "",
+    ]
     lines += ["| format | " + " | ".join(name.replace("_", " ") for name in accesses) + " |"]
     lines += ["| --- |" + " ---: |" * len(accesses)]
     names = [name for name in next(iter(result["seconds"].values())) if name != "copy"]
@@ -96,7 +99,9 @@ def markdown(result: dict[str, Any]) -> str:
             ratio = ratios(seconds[name], seconds["copy"])
             row.append(f"{ratio.median:.3g} ({ratio.low:.3g}-{ratio.high:.3g})")
         lines.append("| " + " | ".join(row) + " |")
-    copies = ", ".join(f"{how.replace('_', ' ')} {1e3 * _median(s['copy']):.3g} ms" for how, s in result["seconds"].items())
+    copies = ", ".join(
+        f"{how.replace('_', ' ')} {1e3 * _median(s['copy']):.3g} ms" for how, s in result["seconds"].items()
+    )
     return "\n".join(lines) + f"\n\nThe copy itself: {copies}.\n\n{machine_line(result)}\n"
 
 
