@@ -3,10 +3,14 @@
 OpenCV can read a file's packets without decoding them. Sorted by time stamp they are the frames in the
 order they are shown, so that a grabbed frame's stamp tells which one it is, wherever a seek landed. A
 stream whose packets and frames disagree is decoded from its start and counted: slow, but never wrong.
+
+Where packets lie in the order they are shown, those that a request needs are picked out, and a decoder
+gets nothing else: of a stream of key frames just the wanted ones.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Iterator
@@ -19,22 +23,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidformats.format import FormatError, Reader
+from vidformats.readers.splice import splice
 from vidformats.select import in_order
-from vidformats.threads import share
+from vidformats.threads import spread
 
 PREROLL = 16
 """Frames before its target at which OpenCV's seek looks for a key frame; it decodes from there, so a jump to
 frame w costs about as much as grabbing ``w - last key frame before (w - 16)`` frames."""
 
-JUMP = 4
-"""What a seek costs besides, in frames grabbed; measured at 120 x 120."""
+JUMP, OPEN, PICK = 4, 20, 1.35
+"""What a seek costs besides, what opening picked packets does, and what decoding one costs with picking it:
+in frames grabbed, measured at 120 x 120."""
 
-PARTS, PART = 4, 128
+PARTS, PART = 4, 64
 """At most so many parts a thread, of at least so many grabbed frames: enough to even out the threads."""
 
+PICKED = 2 << 20
+"""Bytes of packets that are picked out at a time, by each thread."""
+
 IDLE = 4
-"""Captures kept for the next read. Each holds a decoder's reference frames and one converted frame:
-about 2 MB at 120 x 120, and 40 MB at 1920 x 1080."""
+"""Captures of a kind kept for the next read. Each holds a decoder's reference frames and one converted
+frame: about 2 MB at 120 x 120, and 40 MB at 1920 x 1080."""
 
 HEAD, TAIL = 16, 32 << 20
 """How much is decoded at open to see whether packets and frames agree: frames at the start, and at most
@@ -43,6 +52,10 @@ so many pixels from the last key frame to the end. What disagrees in between is 
 TIMED = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 """Boxes that begin an MP4 or QuickTime file. They and Matroska give every packet the time it is shown; others
 may only give the order of decoding."""
+
+ALONE = ("FMP4", "mp4v", "XVID", "DIVX", "MJPG", "mjpg", "FFV1", "ffv1", "VP80", "VP90")
+"""Codecs whose packets need nothing but those from the key frame on, as tests show. H.264 counts its frames
+across key frames, and does not like gaps."""
 
 
 class Index(NamedTuple):
@@ -57,22 +70,31 @@ class Index(NamedTuple):
         The key frames.
     closed : bool
         No frame shown before a key frame comes after it in the file: whatever a seek delivers is whole.
+    plain : bool
+        The packets are the frames, in their order.
     """
 
     n_frames: int
-    stamps: NDArray[np.float64]
-    keys: NDArray[np.int64]
-    closed: bool
+    stamps: NDArray[np.float64] = np.empty(0)
+    keys: NDArray[np.int64] = np.empty(0, np.int64)
+    closed: bool = False
+    plain: bool = False
 
     def start(self, frames: Any) -> Any:
         """Return the key frame at or before each of `frames`; 0 where there is none."""
+        if not len(self.keys):
+            return np.zeros_like(frames)
         at = np.searchsorted(self.keys, frames, "right") - 1
-        return np.where(at < 0, 0, self.keys[np.maximum(at, 0)]) if len(self.keys) else np.zeros_like(frames)
+        return np.where(at < 0, 0, self.keys[at])
 
-    def cost(self, frames: Any) -> Any:
+    def jump(self, frames: Any) -> Any:
         """Return what a jump to each of `frames` costs, in frames grabbed."""
         targets = frames if self.closed else self.start(frames)
         return frames - self.start(np.maximum(targets - PREROLL, 0)) + JUMP
+
+    def first(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the packet from which each of the rising `frames` is decoded, after the one before it."""
+        return np.maximum(self.start(frames), np.concatenate(([0], frames[:-1] + 1)))
 
 
 class Lost(Exception):
@@ -80,44 +102,88 @@ class Lost(Exception):
 
 
 class Capture:
-    """One decoder with its place in the stream: the frame grabbed last, -1 before the first."""
+    """One decoder with its place in the stream: the frame grabbed last, -1 before the first.
 
-    def __init__(self, path: Path, *more: int):
-        self.path, self.at = path, -1
+    Parameters
+    ----------
+    path : Path
+    raw : bool
+        Deliver packets as they are, and decode nothing.
+    data : bytes, optional
+        Read from these instead of the file.
+    """
+
+    def __init__(self, path: Path, raw: bool = False, data: bytes | None = None):
+        self.path, self.raw, self.at = path, raw, -1
         self.buffer: np.ndarray | None = None
         # One thread each: at small frames FFmpeg's own threading is 2 times slower than decoding two parts.
-        self.cv = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1, *more])
+        settings = [cv2.CAP_PROP_N_THREADS, 1, *((cv2.CAP_PROP_FORMAT, -1) if raw else ())]
+        source: Any = os.path.abspath(path) if data is None else io.BytesIO(data)
+        self.cv = cv2.VideoCapture(source, cv2.CAP_FFMPEG, settings)
         if not self.cv.isOpened():
-            raise FormatError(
-                path,
-                "holds no video that can be opened: it is empty, cut short, or of a kind OpenCV can't read",
-            )
+            fault = "it is empty, cut short, or of a kind that OpenCV can't read"
+            raise FormatError(path, f"holds no video that can be opened: {fault}")
         self.cv.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
 
     def grab(self) -> float | None:
         """Decode the next frame and return its time stamp in milliseconds; None at the end."""
         return self.cv.get(cv2.CAP_PROP_POS_MSEC) if self.cv.grab() else None
 
-    def step(self, index: Index) -> None:
-        """Grab the frame that follows."""
-        stamp = self.grab()
-        self.at += 1
-        if stamp is None or (len(index.stamps) and stamp != index.stamps[self.at]):
+    def skip(self, n: int) -> None:
+        """Decode the next `n` frames."""
+        grab = self.cv.grab
+        for _ in range(n):
+            if not grab():
+                raise Lost
+        self.at += n
+
+    def go(self, index: Index, frame: int, jump: int) -> None:
+        """Grab frames until `frame` was the last one; seek where that beats `jump`, what a seek costs."""
+        if frame == self.at:
+            return
+        if frame < self.at or frame - self.at > jump:
+            self._seek(index, frame)
+        self.skip(frame - self.at)
+        if len(index.stamps) and self.cv.get(cv2.CAP_PROP_POS_MSEC) != index.stamps[frame]:
             raise Lost
 
+    def _seek(self, index: Index, frame: int) -> None:
+        """Come to `frame` or before it; after too late a landing from farther back, at last from the start."""
+        goal, back = int(frame if index.closed else index.start(frame)), PREROLL
+        target = goal
+        while target > PREROLL and len(index.stamps):
+            self.cv.set(cv2.CAP_PROP_POS_MSEC, index.stamps[target])
+            stamp = self.grab()
+            if stamp is None:
+                break
+            self.at = int(np.searchsorted(index.stamps, stamp))
+            if self.at <= goal and index.stamps[self.at] == stamp:
+                return
+            target, back = target - back, 2 * back
+        self.cv, self.at = Capture(self.path, self.raw).cv, -1
+
     def image(self) -> np.ndarray:
-        """Return the grabbed frame, ``(H, W, 3)`` in BGR, valid until the next."""
-        shown, image = self.cv.retrieve(self.buffer)
-        if not shown or (self.buffer is not None and image.shape != self.buffer.shape):
-            fault = f"changes its size to {image.shape[:2]}" if shown else "can't be converted"
+        """Return the grabbed frame, ``(H, W, 3)`` in BGR; valid until the next."""
+        done, image = self.cv.retrieve(self.buffer)
+        if not done or (self.buffer is not None and image.shape != self.buffer.shape):
+            fault = f"changes its size to {image.shape[:2]}" if done else "can't be converted"
             raise FormatError(self.path, f"frame {self.at} {fault}")
         self.buffer = image
         return image
 
+    def packet(self) -> memoryview:
+        """Return the grabbed packet's bytes."""
+        return self.cv.retrieve()[1].data.cast("B")
+
+    def extradata(self) -> bytes:
+        """Return what the codec keeps outside its packets."""
+        found, data = self.cv.retrieve(flag=int(self.cv.get(cv2.CAP_PROP_CODEC_EXTRADATA_INDEX)))
+        return data.tobytes() if found and data is not None else b""
+
 
 def packets(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return every packet's time stamp in milliseconds, in the file's order, and which are key frames."""
-    cv = Capture(path, cv2.CAP_PROP_FORMAT, -1).cv
+    cv = Capture(path, raw=True).cv
     found = []
     while cv.grab():
         found.append((cv.get(cv2.CAP_PROP_POS_MSEC), cv.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME)))
@@ -125,8 +191,14 @@ def packets(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     return table[:, 0], table[:, 1] != 0
 
 
-def index_of(path: Path, pixels: int) -> Index | None:
-    """Return the index of a stream, or None where packets and frames disagree.
+def shown(path: Path) -> NDArray[np.float64]:
+    """Return the time stamps in milliseconds of all frames, by decoding them."""
+    capture = Capture(path)
+    return np.array(list(iter(capture.grab, None)), np.float64)
+
+
+def index_of(path: Path, pixels: int) -> Index:
+    """Return the index of a stream.
 
     Parameters
     ----------
@@ -136,75 +208,44 @@ def index_of(path: Path, pixels: int) -> Index | None:
     """
     stamps, flags = packets(path)
     order = np.argsort(stamps, kind="stable")
-    in_file, stamps, flags = stamps, stamps[order], flags[order]
+    ordered = bool((np.diff(order) > 0).all())
+    stamps, flags = stamps[order], flags[order]
     if not flags.any() or (np.diff(stamps) <= 0).any():
-        return None
+        return Index(len(shown(path)))
     with open(path, "rb") as file:
         head = file.read(4096)
     timed = head[4:8] in TIMED or (head.startswith(b"\x1aE\xdf\xa3") and b"V_MS/VFW" not in head)
-    if not timed and not flags.all() and (np.diff(in_file) > 0).all():
-        return None  # frames may be shown in another order than these stamps say
+    if not timed:
+        # Packets may lie in one order and be shown in another, without a word about it: decoding tells.
+        frames = shown(path) if ordered and not flags.all() else stamps
+        if not np.array_equal(frames, stamps):
+            return Index(len(frames))
 
     capture = Capture(path)
     first = capture.grab()
-    if first is None or first not in stamps:
-        return None
-    kept = stamps >= first  # an edit list may hide the frames before, and those after the last
-    order, stamps, keys = order[kept], stamps[kept], np.flatnonzero(flags[kept])
+    kept = np.flatnonzero(stamps == first)
+    if not len(kept):
+        return Index(len(shown(path)))
+    hidden = int(kept[0])  # an edit list may hide the frames before, and some at the end
+    order, stamps, keys = order[hidden:], stamps[hidden:], np.flatnonzero(flags[hidden:])
     # A frame that is shown before a key frame, but follows it in the file, needs what comes before both.
-    closed = (timed or bool(flags.all())) and bool((np.maximum.accumulate(order)[keys] == order[keys]).all())
-    index, capture.at = Index(len(stamps), stamps, keys, closed), 0
-    if not len(keys) or keys[0] != 0:
-        return None
-    last, n = int(keys[-1]), len(stamps)
+    # And a seek in MPEG's own streams may land between key frames.
+    closed = bool((np.maximum.accumulate(order)[keys] == order[keys]).all()) and (timed or head[:4] == b"RIFF")
+    n, last = len(stamps), int(keys[-1]) if len(keys) else 0
+    index, capture.at = Index(n, stamps, keys, closed, ordered and not hidden), 0
     try:
-        capture = go(capture, index, min(HEAD, n) - 1)
+        capture.go(index, min(HEAD, n) - 1, n)
         if (n - last) * pixels > TAIL:
             return index
-        capture = go(capture, index, max(last, capture.at))
+        capture.go(index, max(last, capture.at), int(index.jump(last)))
         while (stamp := capture.grab()) is not None:
             capture.at += 1
             if capture.at == n or stamp != stamps[capture.at]:
-                return None
+                raise Lost
     except Lost:
-        return None
+        return Index(len(shown(path)))
     n = capture.at + 1
-    return Index(n, stamps[:n], keys[keys < n], closed)
-
-
-def go(capture: Capture, index: Index, frame: int) -> Capture:
-    """Bring a capture to where `frame` is the one grabbed last; return it, or one opened in its stead."""
-    if frame < capture.at or frame - capture.at > index.cost(frame):
-        capture = _jump(capture, index, frame)
-    while capture.at < frame:
-        capture.step(index)
-    return capture
-
-
-def _jump(capture: Capture, index: Index, frame: int) -> Capture:
-    """Seek to `frame` or before it; after too late a landing from farther back, at last from the start."""
-    goal, back = int(frame if index.closed else index.start(frame)), PREROLL
-    target = goal
-    while target > PREROLL and len(index.stamps):
-        capture.cv.set(cv2.CAP_PROP_POS_MSEC, index.stamps[target])
-        stamp = capture.grab()
-        if stamp is None:
-            break
-        capture.at = int(np.searchsorted(index.stamps, stamp))
-        if capture.at <= goal and index.stamps[capture.at] == stamp:
-            return capture
-        target, back = target - back, 2 * back
-    fresh = Capture(capture.path)
-    fresh.buffer = capture.buffer
-    return fresh
-
-
-def count(path: Path) -> int:
-    """Return how many frames a decode from start to end delivers."""
-    capture = Capture(path)
-    while capture.grab() is not None:
-        capture.at += 1
-    return capture.at + 1
+    return Index(n, stamps[:n], keys[keys < n], closed, index.plain and n == len(stamps))
 
 
 class StreamReader(Reader):
@@ -233,6 +274,7 @@ class StreamReader(Reader):
     """
 
     dtype = np.dtype(np.uint8)
+    weight = 16  # at 1920 x 1080 a capture holds 40 MB
 
     def __init__(self, path: str | os.PathLike, shape: tuple[int, ...] | None = None, counted: bool = False):
         self._path = Path(path)
@@ -240,80 +282,105 @@ class StreamReader(Reader):
             if file.read(8).startswith((b"#EXTM3U", b"ffconcat")):
                 raise FormatError(path, "is a list of other files, not a video")
         capture = Capture(self._path)
+        self._codec = int(capture.cv.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
+        codec = self._codec.decode("latin-1").strip("\0 ")
         if capture.grab() is None:
-            raise FormatError(path, f"no frame can be decoded; its codec is {_fourcc(capture.cv)!r}")
-        capture.at = 0
-        height, width = capture.image().shape[:2]
-        index = None if counted else index_of(self._path, height * width)
-        self._index = index or self._counted()
-        n = self._index.n_frames
-        if shape is None or not _fits(shape, (n, height, width)):
-            shape = (n, 3, height, width)
-        self.shape = tuple(shape)
+            raise FormatError(path, f"no frame can be decoded; its codec is {codec!r}")
+        capture.at, self._size = 0, capture.image().shape[:2]
+        pixels = self._size[0] * self._size[1]
+        index = Index(len(shown(self._path))) if counted else index_of(self._path, pixels)
+        n = index.n_frames
+        self._index = index._replace(plain=index.plain and codec in ALONE and hasattr(cv2, "IStreamReader"))
+        self._mean = self._path.stat().st_size // n
+        self.shape = shape if shape and _fits(shape, (n, *self._size)) else (n, 3, *self._size)
         self.info: dict[str, Any] = {
-            "codec": _fourcc(capture.cv),
+            "codec": codec,
             "fps": capture.cv.get(cv2.CAP_PROP_FPS),
             "frames": n,
-            "keyframes": len(self._index.keys),
-            "indexed": len(self._index.stamps) > 0,
+            "keyframes": len(index.keys),
+            "indexed": len(index.stamps) > 0,
         }
         self._idle, self._lock = [capture], threading.Lock()
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
         """Decode whole frames, each once, from front to back."""
-        plan = in_order(frames)
-        index = self._index
+        plan, index = in_order(frames), self._index
+        wanted = plan.frames
+        near = max((c.at for c in list(self._idle) if not c.raw and c.at <= wanted[0]), default=-1)
+        jumps, picked = index.jump(wanted), wanted - index.first(wanted) + 1
+        grabbed = np.minimum(np.diff(wanted, prepend=near), jumps)
+        by_picking = index.plain and PICK * picked.sum() + OPEN < grabbed.sum()
+        if not len(index.stamps):
+            parts = [slice(0, len(wanted))]
+        elif by_picking:
+            parts = cut(picked, threads, int(picked.sum()) * self._mean // PICKED)
+        else:
+            parts = cut(grabbed, threads)
 
-        def work(parts: Iterator[slice]) -> None:
-            for part in parts:
-                with self._capture(int(plan.frames[part.start])) as held:
-                    for frame, row in zip(plan.frames[part].tolist(), plan.rows[part].tolist(), strict=True):
-                        held[0] = capture = go(held[0], index, frame)
-                        self._convert(capture.image(), out[row])
+        def grab(part: slice) -> None:
+            with self._capture(int(wanted[part.start]), raw=False) as capture:
+                for frame, row, jump in zip(*(x[part].tolist() for x in (wanted, plan.rows, jumps)), strict=True):
+                    capture.go(index, frame, jump)
+                    self._convert(capture.image(), out[row])
 
+        def pick(part: slice) -> None:
+            data, first = [], index.first(wanted[part]).tolist()
+            with self._capture(first[0], raw=True) as capture:
+                for begin, frame in zip(first, wanted[part].tolist(), strict=True):
+                    capture.go(index, begin, PREROLL + JUMP)
+                    data.append(capture.packet())
+                    for _ in range(frame - begin):
+                        capture.skip(1)
+                        data.append(capture.packet())
+                extradata = capture.extradata()
+            capture = Capture(self._path, data=splice(data, self._codec, self._size, extradata))
+            capture.buffer = np.empty((*self._size, 3), np.uint8)
+            for begin, frame, row in zip(first, wanted[part].tolist(), plan.rows[part].tolist(), strict=True):
+                capture.skip(frame + 1 - begin)
+                self._convert(capture.image(), out[row])
+            if capture.grab() is not None:
+                raise Lost
+
+        work = pick if by_picking else grab
         try:
-            share(work, self._parts(plan.frames, threads), threads if len(index.stamps) else 1)
+            spread(work, parts, min(threads, len(parts)))
         except Lost:
-            if not len(index.stamps):
-                raise FormatError(self._path, "delivers fewer frames than when it was opened") from None
-            self._index = self._counted()
-            if self._index.n_frames != self.shape[0]:
-                fault = f"has packets for {self.shape[0]} frames, but {self._index.n_frames} can be decoded"
-                raise FormatError(self._path, f"{fault}; open it with counted=True to read those") from None
+            self._distrust(by_picking)
             self.fetch(frames, out, threads)
             return
         plan.repeat(out)
 
-    def close(self) -> None:
-        """Close the captures at rest."""
+    def rest(self) -> bool:
+        """Close the captures; the index stays, which takes 20 times as long to make as a capture."""
         self._idle = []
+        return True
 
-    def _counted(self) -> Index:
-        return Index(count(self._path), np.empty(0), np.empty(0, np.int64), False)
-
-    def _parts(self, frames: NDArray[np.int64], threads: int) -> list[slice]:
-        """Cut the request into parts that cost about the same, to be decoded side by side."""
-        if threads == 1 or len(frames) < 2 or not len(self._index.stamps):
-            return [slice(0, len(frames))]
-        jumps = self._index.cost(frames)
-        total = np.cumsum(np.minimum(np.diff(frames, prepend=frames[0]), jumps) + 1)
-        n = int(min(threads * PARTS, total[-1] // PART + 1))
-        cuts = np.unique(np.searchsorted(total, total[-1] * np.arange(n + 1) / n))
-        cuts[-1] = len(frames)
-        return [slice(a, b) for a, b in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)]
+    def _distrust(self, picked: bool) -> None:
+        """After a wrong frame, give up what it was found by; raise where no way is left."""
+        if not len(self._index.stamps):
+            raise FormatError(self._path, "delivers fewer frames than when it was opened")
+        if picked:
+            self._index = self._index._replace(plain=False)
+            return
+        n = len(shown(self._path))
+        if n != self.shape[0]:
+            fault = f"has packets for {self.shape[0]} frames, but {n} can be decoded"
+            raise FormatError(self._path, f"{fault}; open it with counted=True to read those")
+        self._index = Index(n)
 
     @contextmanager
-    def _capture(self, frame: int) -> Iterator[list[Capture]]:
+    def _capture(self, frame: int, raw: bool) -> Iterator[Capture]:
         """Lend a capture, the one nearest before `frame`; it is not taken back after an error."""
         with self._lock:
-            best = max(self._idle, key=lambda c: (c.at <= frame, c.at), default=None)
-            if best is not None:
-                self._idle.remove(best)
-        held = [best or Capture(self._path)]
-        yield held
+            fit = [c for c in self._idle if c.raw == raw]
+            capture = max(fit, key=lambda c: (c.at <= frame, c.at), default=None)
+            if capture:
+                self._idle.remove(capture)
+        capture = capture or Capture(self._path, raw)
+        yield capture
         with self._lock:
-            if len(self._idle) < IDLE:
-                self._idle.append(held[0])
+            if sum(c.raw == raw for c in self._idle) < IDLE:
+                self._idle.append(capture)
 
     def _convert(self, image: np.ndarray, out: np.ndarray) -> None:
         """Put a BGR image into the planes of `out`, without a temporary."""
@@ -325,8 +392,12 @@ class StreamReader(Reader):
             cv2.split(image, [out[2], out[1], out[0]])
 
 
-def _fourcc(cv: cv2.VideoCapture) -> str:
-    return int(cv.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin-1").strip("\0 ")
+def cut(costs: NDArray[np.int64], threads: int, at_least: int = 0) -> list[slice]:
+    """Cut frames into parts that cost about the same, to be decoded side by side."""
+    total = np.cumsum(costs + 1)
+    n = max(at_least + 1, min(threads * PARTS, int(total[-1]) // PART) if threads > 1 else 1)
+    ends = np.unique(np.searchsorted(total, total[-1] * np.arange(1, n + 1) / n) + 1).clip(max=len(costs)).tolist()
+    return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def _fits(shape: tuple[int, ...], stream: tuple[int, int, int]) -> bool:

@@ -1,0 +1,345 @@
+import os
+import struct
+import threading
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+import vidformats as vf
+from tests.numbered import number_of, numbered, numbers_of
+from vidformats.format import FormatError
+from vidformats.readers import stream
+from vidformats.readers.stream import StreamReader
+
+av = pytest.importorskip("av", reason="makes the awkward files; of the extra codecs")
+
+N = 100
+X264 = {"preset": "fast", "crf": "20"}
+RNG = np.random.default_rng(0)
+MS = {"time_base": Fraction(1, 1000)}
+
+
+def encode(path, codec, n=N, size=(64, 64), pts=None, time_base=None, pix="yuv420p", bit_rate=None, rate=25, **options):
+    """Encode numbered frames with PyAV; `pts` are their times."""
+    try:
+        av.Codec(codec, "w")
+    except Exception:
+        pytest.skip(f"this PyAV has no encoder {codec}")
+    with av.open(str(path), "w") as file:
+        out = file.add_stream(codec, rate=rate, options=options)
+        out.height, out.width, out.pix_fmt = *size, pix
+        if bit_rate:
+            out.bit_rate = bit_rate
+        if time_base:
+            out.codec_context.time_base = time_base
+        for i, image in enumerate(numbered(n, size)):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image.transpose(1, 2, 0)), format="rgb24")
+            if pts is not None:
+                frame.pts, frame.time_base = int(pts[i]), time_base
+            file.mux(out.encode(frame))
+        file.mux(out.encode(None))
+    return path
+
+
+def decode(path):
+    """Return all frames, decoded by PyAV from start to end."""
+    with av.open(str(path)) as file:
+        frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    return np.stack(frames).transpose(0, 3, 1, 2)
+
+
+def read(reader, frames, threads=1):
+    out = np.full((len(frames), *reader.shape[1:]), 77, np.uint8)
+    reader.read(np.asarray(frames, np.int64), out, None, threads)
+    return out
+
+
+def agrees(path, reader=None):
+    """Every way of asking gives what a sequential decode by another library gives; return the reader."""
+    reference = decode(path)
+    reader, n = reader or StreamReader(path), len(reference)
+    assert reader.shape == reference.shape
+    rng = np.random.default_rng(1)
+    requests = [
+        range(n),
+        range(0, n, 7),
+        range(n)[::-1],
+        [n - 1, 0, n - 1, n // 2],
+        rng.integers(0, n, n),
+        range(0, n, 31),
+    ]
+    requests += [[i] for i in (*rng.integers(0, n, 12), n - 1, 0, 1, 2 % n)]
+    for frames in requests:
+        for threads in (1, 2):
+            got = read(reader, frames, threads)
+            assert numbers_of(got) == [number_of(reference[i]) for i in frames]
+            assert np.abs(got.astype(int) - reference[list(frames)]).mean() < 1
+    return reader
+
+
+AWKWARD = {
+    "b_frames.mp4": ("libx264", X264),
+    "b_frames.mkv": ("libx264", {**X264, "x264-params": "keyint=24:bframes=3"}),
+    "open_gop.mp4": ("libx264", {**X264, "x264-params": "open-gop=1:keyint=12:bframes=3:scenecut=0"}),
+    "open_gop.mkv": ("libx264", {**X264, "x264-params": "open-gop=1:keyint=12:bframes=3:scenecut=0"}),
+    "open_gop_mpeg2.mkv": ("mpeg2video", {"g": "12", "bf": "2", "bit_rate": 2_000_000}),
+    "open_gop_hevc.mp4": ("libx265", {"x265-params": "keyint=20:open-gop=1:log-level=none"}),
+    "broadcast.ts": ("libx264", {**X264, "g": "20"}),
+    "variable_rate.mp4": ("libx264", {**X264, **MS, "g": "20", "pts": np.cumsum(RNG.integers(20, 400, N))}),
+    "late_start.mp4": ("libx264", {**X264, **MS, "g": "20", "pts": 5000 + 40 * np.arange(N)}),
+    "late_start.mkv": ("libx264", {**X264, **MS, "g": "20", "pts": 5000 + 40 * np.arange(N)}),
+    "long_gop.mp4": ("libx264", {**X264, "g": "600"}),
+    "no_b_frames.mp4": ("libx264", {**X264, "g": "10", "bf": "0"}),
+    "vp9.webm": ("libvpx-vp9", {"g": "20", "auto-alt-ref": "1", "lag-in-frames": "16", "deadline": "realtime"}),
+    "lossless.mkv": ("ffv1", {"pix": "bgr0"}),
+    "plain.avi": ("mpeg4", {"g": "12", "bit_rate": 2_000_000}),
+    "untimed_b_frames.avi": ("mpeg4", {"g": "12", "bf": "2", "bit_rate": 2_000_000}),
+    "untimed_h264.avi": ("libx264", {**X264, "g": "20"}),
+    "motion_jpeg.avi": ("mjpeg", {"pix": "yuvj420p"}),
+    "two_frames.mp4": ("libx264", {**X264, "n": 2}),
+    "odd_rate.mov": ("mpeg4", {"g": "12", "rate": Fraction(30000, 1001), "bit_rate": 2_000_000}),
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_every_frame_is_the_one_of_a_sequential_decode(name, tmp_path):
+    codec, options = AWKWARD[name]
+    reader = agrees(encode(tmp_path / name, codec, **options))
+    assert reader.info["indexed"] == ("untimed" not in name)
+    assert reader.info["frames"] == reader.shape[0]
+
+
+@pytest.mark.parametrize("name", ["plain.avi", "open_gop.mp4", "vp9.webm"])
+def test_without_trusting_stamps(name, tmp_path):
+    path = encode(tmp_path / name, AWKWARD[name][0], **AWKWARD[name][1])
+    assert not agrees(path, StreamReader(path, counted=True)).info["indexed"]
+
+
+@pytest.mark.parametrize("name", ["plain.avi", "lossless.mkv", "motion_jpeg.avi", "vp9.webm"])
+def test_picked_packets_decode_to_the_same_pixels(name, tmp_path, monkeypatch):
+    path = encode(tmp_path / name, AWKWARD[name][0], **AWKWARD[name][1])
+    reader, frames = StreamReader(path), [70, 3, 41, 99, 42]
+    monkeypatch.setattr(stream, "OPEN", 10**9)
+    grabbed = read(reader, frames, 2)
+    monkeypatch.setattr(stream, "OPEN", -(10**9))
+    made = []
+    monkeypatch.setattr(stream, "splice", lambda *a: made.append(a) or splice(*a))
+    picked = read(reader, frames, 2)
+    assert bool(made) == hasattr(cv2, "IStreamReader")
+    np.testing.assert_array_equal(picked, grabbed)
+
+
+splice = stream.splice
+
+
+def test_packets_that_can_not_be_picked_are_decoded_in_place(tmp_path, monkeypatch):
+    path = encode(tmp_path / "plain.avi", "mpeg4", g="12", bit_rate=2_000_000)
+    reader = StreamReader(path)
+    monkeypatch.setattr(stream, "OPEN", -(10**9))
+    monkeypatch.setattr(stream, "splice", lambda packets, *rest: splice(packets[:-1], *rest))
+    assert numbers_of(read(reader, [80, 5])) == [80, 5]
+    assert not reader._index.plain
+
+
+def edited(path, entries):
+    """Give the one track of an MP4 whose data come first another edit list of (duration, media time)."""
+    data = bytearray(path.read_bytes())
+
+    def find(*names, start=0, end=None):
+        end = end or len(data)
+        while start + 8 <= end:
+            size, kind = struct.unpack(">I4s", data[start : start + 8])
+            if kind == names[0]:
+                return (start, size) if len(names) == 1 else find(*names[1:], start=start + 8, end=start + size)
+            start += size
+        raise AssertionError(names)
+
+    body = b"".join(struct.pack(">IiI", *entry, 0x10000) for entry in entries)
+    new = struct.pack(">I4sI4sII", 24 + len(body), b"edts", 16 + len(body), b"elst", 0, len(entries)) + body
+    parents = [find(b"moov"), find(b"moov", b"trak")]
+    at, size = find(b"moov", b"trak", b"edts")
+    assert find(b"mdat") < parents[0]
+    data[at : at + size] = new
+    for parent, length in parents:
+        data[parent : parent + 4] = struct.pack(">I", length + len(new) - size)
+    path.write_bytes(data)
+    return path
+
+
+EDITS = {
+    "trimmed": [(2000, 30)],
+    "delayed": [(400, -1), (4000, 0)],
+    "parts": [(800, 10), (800, 70)],
+    "swapped": [(800, 70), (800, 10)],
+    "repeated": [(800, 10), (800, 10)],
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_edit_lists(name, tmp_path):
+    path = encode(tmp_path / "edited.mp4", "libx264", g="20", **X264)
+    # 12,800 ticks a second are 512 a frame; B-frames delay the first by two.
+    agrees(edited(path, [(ms, -1 if first < 0 else 1024 + 512 * first) for ms, first in EDITS[name]]))
+
+
+@pytest.mark.parametrize("announced", [10, 1_000_000])
+def test_a_wrong_frame_count_in_the_header(announced, tmp_path):
+    path = encode(tmp_path / "plain.avi", "mpeg4", g="12", bit_rate=2_000_000)
+    data = bytearray(path.read_bytes())
+    for name, offset in ((b"avih", 16), (b"strh", 32)):
+        at = data.index(name) + 8 + offset
+        data[at : at + 4] = struct.pack("<I", announced)
+    path.write_bytes(data)
+    assert agrees(path).shape[0] == N
+
+
+def test_consecutive_reads_go_on_without_a_seek(tmp_path, monkeypatch):
+    reader = StreamReader(encode(tmp_path / "a.mp4", "libx264", g="12", **X264))
+    monkeypatch.setattr(stream.Capture, "_seek", lambda *a: pytest.fail("sought"))
+    monkeypatch.setattr(stream, "splice", lambda *a: pytest.fail("picked"))
+    for i in [0, 0, *range(1, 60), 62, 63]:
+        assert number_of(read(reader, [i])[0]) == i
+
+
+def test_a_jump_decodes_little(tmp_path):
+    reader = StreamReader(encode(tmp_path / "a.mp4", "libx264", n=400, g="12", bf="0", **X264))
+    assert reader._index.jump(np.arange(400)).max() <= 12 + stream.PREROLL + stream.JUMP
+    frames = [399, 30, 250]
+    grabs = []
+
+    class Counting:
+        def __init__(self, cv):
+            self.cv = cv
+
+        def __getattr__(self, name):
+            return getattr(self.cv, name)
+
+        def grab(self):
+            grabs.append(1)
+            return self.cv.grab()
+
+    for capture in reader._idle:
+        capture.cv = Counting(capture.cv)
+    for frame in frames:
+        assert number_of(read(reader, [frame])[0]) == frame
+    assert len(grabs) < 3 * (12 + stream.PREROLL)
+
+
+def test_a_seek_that_lands_too_late_starts_farther_back(tmp_path, monkeypatch):
+    reader = StreamReader(encode(tmp_path / "a.mp4", "libx264", g="12", **X264))
+    settings = []
+
+    class Late:
+        def __init__(self, cv):
+            self.cv = cv
+
+        def __getattr__(self, name):
+            return getattr(self.cv, name)
+
+        def set(self, what, value):
+            settings.append(value)
+            return self.cv.set(what, value + 800 if len(settings) < 3 else value)
+
+    capture = stream.Capture(reader._path)
+    capture.cv = Late(capture.cv)
+    capture.go(reader._index, 70, 0)
+    assert capture.at == 70
+    assert number_of(capture.image().transpose(2, 0, 1)) == 70
+    assert len(settings) >= 2
+
+
+def test_threads_and_readers_at_once(tmp_path):
+    path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
+    shared, wrong = StreamReader(path), []
+
+    def work(seed):
+        rng, mine = np.random.default_rng(seed), StreamReader(path)
+        for _ in range(6):
+            frames = rng.integers(0, N, 9)
+            for reader in (shared, mine):
+                wrong.extend(set(numbers_of(read(reader, frames, 2))) ^ set(frames.tolist()))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert not wrong
+    assert len(shared._idle) <= 2 * stream.IDLE
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are counted through /proc")
+def test_nothing_stays_open(tmp_path):
+    path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        reader = StreamReader(path)
+        read(reader, [5, 80, 40], 2)
+        del reader
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.02, 0.5])
+def test_a_file_cut_short(keep, tmp_path):
+    path = encode(tmp_path / "a.mp4", "libx264", **X264)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
+    with pytest.raises(FormatError, match=r"a\.mp4: holds no video"):
+        StreamReader(path)
+
+
+def test_a_damaged_file_never_gives_another_frame(tmp_path):
+    path = encode(tmp_path / "a.avi", "mjpeg", pix="yuvj420p", bit_rate=2_000_000)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4000] = bytes(4000)
+    path.write_bytes(data)
+    reader = StreamReader(path)
+    n = reader.shape[0]
+    assert 10 < n <= N
+    assert numbers_of(read(reader, range(n // 3), 2)) == list(range(n // 3))
+    assert numbers_of(read(StreamReader(path, counted=True), range(n // 3))) == list(range(n // 3))
+
+
+def test_frames_missing_in_the_middle_are_told(tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
+    reader = StreamReader(path)
+    reader._index = reader._index._replace(stamps=reader._index.stamps + (np.arange(N) > 50))
+    assert numbers_of(read(reader, [60, 20])) == [60, 20]  # the count agrees: decoded from the start
+    assert not len(reader._index.stamps)
+    reader = StreamReader(path)
+    reader._index = reader._index._replace(stamps=reader._index.stamps + (np.arange(N) > 50))
+    monkeypatch.setattr(stream, "shown", lambda path: np.arange(N - 1.0))
+    with pytest.raises(FormatError, match="99 can be decoded; open it with counted=True"):
+        read(reader, [60])
+
+
+@pytest.mark.parametrize(
+    "content", [b"#EXTM3U\n/etc/passwd\n", b"ffconcat version 1.0\nfile /etc/passwd\n", bytes(5000), b"no video at all"]
+)
+def test_what_is_no_video(content, tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=r"a\.mp4: "):
+        vf.open(path, "mp4")
+
+
+def test_sound_alone(tmp_path):
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as file:
+        out = file.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.rate = 8000
+        file.mux(out.encode(frame))
+        file.mux(out.encode(None))
+    with pytest.raises(FormatError, match="holds no video"):
+        StreamReader(path)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        StreamReader(tmp_path / "none.mp4")
+
+
+def test_old_opencv_without_stamps_of_packets(tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
+    monkeypatch.setattr(stream, "packets", lambda path: (np.zeros(N), np.ones(N, bool)))
+    assert not agrees(path).info["indexed"]
