@@ -30,7 +30,7 @@ console = Console()
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(vf.__version__)
 def main() -> None:
-    """How should I store my videos so that training reads them fast, in little memory and little disk?"""
+    """Store videos so that training reads them fast, in little memory and little disk."""
 
 
 for _command in COMMANDS:
@@ -154,7 +154,7 @@ def limits(
 def _corpora(
     kinds: tuple[str, ...], names: list[str], frames: int, size: int, data: Path | None, steps: int
 ) -> Iterator[tuple[Path, list[str], Callable[[str], None]]]:
-    """Lend a folder for the videos, the contents that can be had, and what to call after each of the `steps` a content."""
+    """Lend a folder for the videos, the contents that can be had, and what to call after each step of a content."""
     chosen = [kind for kind in map(_available, dict.fromkeys(kinds)) if kind]
     if not chosen:
         raise SystemExit(1)

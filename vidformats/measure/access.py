@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -41,7 +42,7 @@ def random_frames(n_frames: int) -> list[Any]:
 
 
 def random_batches(n_frames: int) -> list[Any]:
-    """The same frames in sorted batches of 250."""
+    """Sorted batches of 250 of the same frames."""
     frames = np.array(random_frames(n_frames))
     return [np.sort(part) for part in np.split(frames, range(250, len(frames), 250))]
 
@@ -134,8 +135,7 @@ def against_copy(
         warm_up_memory(3 * fresh)
 
     cases: dict[str, Callable[[], object]] = {
-        name: (lambda path=path: load(path, access, threads))
-        for name, path in paths.items()  # type: ignore[misc]
+        name: partial(load, path, access, threads) for name, path in paths.items()
     }
     return interleave(cases | {"copy": copy}, rounds, prepare)
 

@@ -68,12 +68,21 @@ def build(
     if not note.exists():
         vf.write(content.make(kind, n_frames, size, seed), path_of(folder, "npy"))
         note.write_text(json.dumps(facts))
-    missing = [name for name in dict.fromkeys(names) if not os.path.exists(path_of(folder, name))]
+    missing = [name for name in dict.fromkeys(names) if not all(map(os.path.exists, _files(folder, name)))]
     # Slow writers first, so that none is left alone at the end; most of them are one thread of C.
     missing.sort(key=lambda name: not name.startswith(("h5_", "webp", "png", "mat")))
     with ThreadPoolExecutor(default_threads()) as pool:
         for name in pool.map(lambda name: _in_own_process(folder, name), missing):
             progress(name)
+
+
+def _files(folder: Path, name: str) -> list[str]:
+    """Return what `store` writes, the last at last: an interruption in between must not pass for the whole."""
+    return [path_of(folder, name), *([_expected(folder, name)] if vf.get_format(name).tolerance else [])]
+
+
+def _expected(folder: str | os.PathLike, name: str) -> str:
+    return str(Path(folder) / f"{name}.expected.npy")
 
 
 def _in_own_process(folder: Path, name: str) -> str:
@@ -88,19 +97,18 @@ def store(folder: str, name: str) -> None:
     """Write one format of a corpus."""
     vf.write(np.load(path_of(folder, "npy"), mmap_mode="r"), path_of(folder, name), name, threads=1)
     if vf.get_format(name).tolerance:
-        vf.write(decoded_elsewhere(name, path_of(folder, name), STEP), f"{folder}/{name}.expected.npy")
+        vf.write(decoded_elsewhere(name, path_of(folder, name), STEP), _expected(folder, name))
 
 
 def expected(folder: str | os.PathLike, name: str) -> np.ndarray:
-    """Return the frames 0, 4, 8, ... that the format `name` should give, mapped: the source's own where it is lossless."""
-    decoded = Path(folder) / f"{name}.expected.npy"
-    if decoded.exists():
+    """Return the frames 0, 4, 8, ... that `name` should give, mapped: the source's own where it is lossless."""
+    if os.path.exists(decoded := _expected(folder, name)):
         return np.load(decoded, mmap_mode="r")
     return np.load(path_of(folder, "npy"), mmap_mode="r")[::STEP]
 
 
 def decoded_elsewhere(name: str, path: str, step: int = 1) -> Iterable[np.ndarray]:
-    """Yield every `step`-th frame of a lossy file, ``(C, H, W)`` RGB, by another way than ours: one by one, from the start."""
+    """Yield every `step`-th frame of a lossy file, ``(C, H, W)`` RGB, by another way than ours: one by one."""
     if os.path.isdir(path):
         from PIL import Image
 
@@ -108,7 +116,7 @@ def decoded_elsewhere(name: str, path: str, step: int = 1) -> Iterable[np.ndarra
             with Image.open(f"{path}/{i}{vf.get_format(name).suffix}") as image:  # type: ignore[attr-defined]
                 yield np.asarray(image.convert("RGB")).transpose(2, 0, 1)
         return
-    import cv2
+    from vidformats.readers.opencv import cv2
 
     capture, i = cv2.VideoCapture(path), 0
     while True:

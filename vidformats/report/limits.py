@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from vidformats.measure import access, corpus
 from vidformats.measure.clock import ratios
 from vidformats.measure.machine import facts
-from vidformats.published import ROWS
 from vidformats.report.table import machine_line
 from vidformats.threads import default_threads
 
@@ -64,21 +64,6 @@ def measure(
     return run | {"machine": facts(folder), "seconds": seconds}
 
 
-def published_seconds(folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Time the published loads, made whole, interleaved with ours of the same files, in this process."""
-    from vidformats.measure import cache
-    from vidformats.measure.clock import interleave, warm_up_memory
-    from vidformats.published import made_whole
-
-    cases: dict[str, Callable[[], object]] = {}
-    for row in ROWS:
-        path = corpus.path_of(folder, row.format)
-        cache.warm(path)
-        cases[f"{row.name} published"] = lambda row=row, path=path: made_whole(row.load(path))  # type: ignore[misc]
-        cases[f"{row.name} ours"] = lambda path=path: access.load(path, "every_4th")  # type: ignore[misc]
-    return interleave(cases, rounds, lambda name: warm_up_memory(1 << 29))
-
-
 def markdown(result: dict[str, Any]) -> str:
     """Return a table for a document: times a copy, with the spread over the rounds."""
     accesses = list(result["seconds"])
@@ -100,10 +85,6 @@ def markdown(result: dict[str, Any]) -> str:
             row.append(f"{ratio.median:.3g} ({ratio.low:.3g}-{ratio.high:.3g})")
         lines.append("| " + " | ".join(row) + " |")
     copies = ", ".join(
-        f"{how.replace('_', ' ')} {1e3 * _median(s['copy']):.3g} ms" for how, s in result["seconds"].items()
+        f"{how.replace('_', ' ')} {1e3 * median(s['copy']):.3g} ms" for how, s in result["seconds"].items()
     )
     return "\n".join(lines) + f"\n\nThe copy itself: {copies}.\n\n{machine_line(result)}\n"
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
