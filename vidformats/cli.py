@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def table(
     Every load runs in a fresh process, all of them interleaved, and what it returns is compared with the
     source outside the clock.
     """
+    _check_outputs(json_file, plot, readme, "table")
     with _corpora(kinds, report.FORMATS, frames, size, data, report.steps(rounds)) as (root, chosen, advance):
         results = [report.measure(root / kind, kind, frames, rounds, threads, size, advance) for kind in chosen]
     for result in results:
@@ -136,6 +138,7 @@ def limits(
     """
     from vidformats.report import limits as near
 
+    _check_outputs(json_file, None, document, "limits")
     chosen, asked = list(names) or vf.formats(), list(accesses) or list(ACCESS)
     with _corpora(kinds, chosen, frames, size, data, len(chosen) + len(asked)) as (root, found, advance):
         results = [
@@ -179,6 +182,20 @@ def _available(kind: str) -> str | None:
         console.print(f"face is skipped: {error}", style="yellow", soft_wrap=True)
         return None
     return kind
+
+
+def _check_outputs(json_file: Path | None, plot: Path | None, document: Path | None, block: str) -> None:
+    """Find out, before minutes of measuring, whether the result has somewhere to go."""
+    for file in (json_file, plot):
+        if file and not file.absolute().parent.is_dir():
+            raise click.ClickException(f"{file}: there is no such folder")
+    if plot and not find_spec("matplotlib"):
+        raise click.ClickException("plots need more: pip install 'vidformats[bench]'")
+    if document:
+        try:
+            report.replace_block(document.read_text(), block, "")
+        except ValueError as error:
+            raise click.ClickException(f"{document}: {error}") from None
 
 
 def _check_disk(root: Path, kinds: list[str], names: list[str], n_frames: int, size: int) -> None:

@@ -27,10 +27,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from statistics import NormalDist
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidformats.readers.opencv import cv2
 from vidformats.select import blocks as parts
 from vidformats.threads import default_threads, spread
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -140,7 +141,7 @@ class Source:
             self.shape: tuple[Any, ...] = video.shape
             self.dtype = video.dtype
         elif _is_stored(video):
-            self.shape, self.dtype, self._items = tuple(video.shape), np.dtype(video.dtype), video
+            self.shape, self.dtype, self._items = tuple(map(int, video.shape)), np.dtype(video.dtype), video
         elif isinstance(video, Iterable):
             n = n_frames if n_frames is not None else len(video) if isinstance(video, Sequence) else None
             self._frames = iter(video)
@@ -155,6 +156,8 @@ class Source:
             raise TypeError(f"an array, a Video or an iterable of frames is written, not {type(video).__name__}")
         if self.dtype.hasobject or self.dtype.kind not in "biufc":
             raise ValueError(f"only numbers are written, not {self.dtype}")
+        if n_frames is not None and n_frames != self.shape[0]:
+            raise ValueError(f"{n_frames} frames were announced, {self.shape[0]} came")
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -173,8 +176,10 @@ class Source:
                 yield np.ascontiguousarray(items[block])
             return
         buffer, filled, total = np.empty((size, *self.frame_shape), self.dtype), 0, 0
-        frame: np.ndarray | None = self._first
-        while frame is not None:
+        for item in chain([self._first], self._frames):
+            frame = np.asarray(item)
+            if total == self.shape[0]:
+                raise ValueError(f"{total} frames were announced, more came")
             if frame.shape != self.frame_shape or frame.dtype != self.dtype:
                 raise ValueError(
                     f"frame {total} has shape {frame.shape} and dtype {frame.dtype}; "
@@ -185,8 +190,6 @@ class Source:
             if filled == size:
                 yield buffer
                 filled = 0
-            item = next(self._frames, None)
-            frame = None if item is None else np.asarray(item)
         if filled:
             yield buffer[:filled]
         if self.shape[0] is not None and total != self.shape[0]:
@@ -210,8 +213,6 @@ class Source:
         self.need_length(format_name)
         result, at = np.empty(self.shape, self.dtype), 0
         for block in self.blocks():
-            if at + len(block) > len(result):
-                raise ValueError(f"{self.shape[0]} frames were announced, more came")
             result[at : at + len(block)] = block
             at += len(block)
         return result

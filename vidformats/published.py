@@ -60,7 +60,7 @@ def _jpg(path: str) -> np.ndarray:
 
 
 def _mp4(path: str) -> np.ndarray:
-    import cv2
+    from vidformats.readers.opencv import cv2
 
     capture = cv2.VideoCapture(path)
     n_frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -171,5 +171,5 @@ def _near(a: np.ndarray, b: np.ndarray) -> bool:
 
 def _is_reordered(result: np.ndarray, expected: np.ndarray) -> bool:
     """Tell frames of this video in another order (and maybe others of its frames) from frames of none."""
-    match = (frame.ravel()[::41].tobytes() in {e.ravel()[::41].tobytes() for e in expected} for frame in result)
-    return any(match)
+    known = {frame.ravel()[::41].tobytes() for frame in expected}
+    return any(frame.ravel()[::41].tobytes() in known for frame in result)

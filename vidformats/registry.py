@@ -139,7 +139,8 @@ def format_of(path: str | os.PathLike) -> str:
     """
     path = Path(path)
     if path.is_dir():
-        kinds = {IMAGE_SUFFIXES[s] for s in {p.suffix.lower() for p in path.iterdir()} if s in IMAGE_SUFFIXES}
+        endings = {os.path.splitext(name)[1].lower() for name in os.listdir(path) if not name.startswith(".")}
+        kinds = {IMAGE_SUFFIXES[s] for s in endings if s in IMAGE_SUFFIXES}
         if len(kinds) == 1:
             return kinds.pop()
         fault = (

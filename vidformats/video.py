@@ -361,6 +361,8 @@ def write(
     ------
     ValueError
         Where the format can't hold such a video; nothing was written.
+    FileExistsError
+        Where a folder is in the way that holds anything but images; it is not touched.
 
     Examples
     --------
@@ -372,9 +374,20 @@ def write(
     form = registry.get_format(format or registry.name_for(path), threads=threads or default_threads(), **options)
     source = Source(video, n_frames)
     form.check(source)
-    with _atomic(path, form.sidecars) as unfinished:
+    _check_target(path)
+    # Behind a link, it is what the link leads to that is replaced.
+    with _atomic(Path(os.path.realpath(path)), form.sidecars) as unfinished:
         form.write(source, unfinished)
     return str(path)
+
+
+def _check_target(path: Path) -> None:
+    """Raise where writing would take away a folder that is no video."""
+    if path.is_dir():
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if not entry.is_file() or Path(entry.name).suffix.lower() not in registry.IMAGE_SUFFIXES:
+                    raise FileExistsError(f"{path}: is a folder that holds {entry.name}; only images are replaced")
 
 
 @contextlib.contextmanager
@@ -414,10 +427,8 @@ def _descriptor(path: Path, flags: int) -> Iterator[int]:
 
 
 def _replace(new: Path, path: Path, token: str) -> None:
-    """Rename over what is there. A folder in the way steps aside first, for rename can't replace it."""
-    if not path.is_dir():
-        if new.is_dir() and path.exists():
-            path.unlink()
+    """Rename over what is there. Where a folder is concerned it steps aside first, for rename can't replace it."""
+    if not path.exists() or not (path.is_dir() or new.is_dir()):
         os.replace(new, path)
         return
     aside = path.with_name(f".{path.name}.{token}.old")

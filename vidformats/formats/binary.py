@@ -13,6 +13,9 @@ from vidformats.format import Format, FormatError, Reader, Source
 from vidformats.readers.extent import ExtentReader
 from vidformats.readers.files import File
 
+SIDECAR = 1 << 12
+"""Bytes read of a sidecar: more make no shape."""
+
 
 @dataclass(frozen=True)
 class Binary(Format):
@@ -58,9 +61,10 @@ class Binary(Format):
 
 def _facts(sidecar: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(sidecar.read_text())
+        with open(sidecar, "rb") as file:
+            facts = json.loads(file.read(SIDECAR))
         if all(isinstance(n, int) and n >= 0 for n in facts["shape"]) and isinstance(facts["dtype"], str):
             return facts
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise FormatError(sidecar, 'is not a sidecar like {"shape": [10000, 3, 120, 120], "dtype": "|u1"}')

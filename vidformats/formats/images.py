@@ -82,7 +82,12 @@ class Images(Format):
         """Open a folder of images with any numbering; files of other kinds are ignored."""
         if not path.is_dir():
             raise FormatError(path, f"is no folder of {self.suffix} images")
-        names = [n for n in os.listdir(path) if n.lower().endswith(KINDS[self.suffix]) and not n.startswith(".")]
+        with os.scandir(path) as entries:
+            names = [
+                e.name
+                for e in entries
+                if e.name.lower().endswith(KINDS[self.suffix]) and not e.name.startswith(".") and e.is_file()
+            ]
         if not names:
             raise FormatError(path, f"holds no {self.suffix} images")
         return ImageReader([f"{path}{os.sep}{n}" for n in in_numbered_order(names)])

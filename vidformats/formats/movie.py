@@ -7,9 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from vidformats.format import Format, Reader, Source
+from vidformats.readers.opencv import cv2
 from vidformats.readers.stream import StreamReader, packets
 
 TAG = b"vidformats.shape"
@@ -108,9 +107,9 @@ def noted(path: Path) -> tuple[int, ...] | None:
     """Return the shape noted at the end of a file; None where there is none, as in files made elsewhere."""
     with open(path, "rb") as file:
         file.seek(-min(256, file.seek(0, os.SEEK_END)), os.SEEK_END)
-        _, found, text = file.read().rpartition(TAG)
+        text = file.read().rpartition(TAG)[2]
     try:
-        t, c, h, w = json.loads(text)["shape"] if found else ()
+        t, c, h, w = json.loads(text)["shape"]  # where nothing was found, the text is no JSON
     except (ValueError, TypeError, KeyError):
         return None
     return (t, c, h, w) if all(type(n) is int and n > 0 for n in (t, c, h, w)) else None

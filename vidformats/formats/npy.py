@@ -84,9 +84,9 @@ class Npz(Format):
                 entries = {
                     i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")
                 }
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # zipfile believes the numbers and names of a damaged directory
             raise FormatError(path, f"is no zip that can be read: {error}") from None
         entry = entries[pick(path, list(entries), member, "member", self.member)]
         file = File(path)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import sys
 from collections.abc import Iterator
 from math import prod
@@ -34,8 +35,15 @@ PARALLEL = 1 << 20
 """Bytes below which starting a thread costs more than it saves."""
 
 
-def check_layout(file: File, offset: int, shape: tuple[int, ...], dtype: Any) -> np.dtype:
-    """Return the dtype if `file` can hold such an array from `offset` on; nothing is allocated.
+MAX_AXES = 32
+"""NumPy 1 makes no array of more."""
+
+EMPTY_FRAMES = 1 << 20
+"""Frames of no bytes that are believed: a shape like (10**12, 0) needs no file, but a number for each frame."""
+
+
+def check_layout(path: str | Path, size: int, offset: int, shape: tuple[int, ...], dtype: Any) -> np.dtype:
+    """Return the dtype if `size` bytes can hold such an array from `offset` on; nothing is allocated.
 
     Raises
     ------
@@ -45,15 +53,17 @@ def check_layout(file: File, offset: int, shape: tuple[int, ...], dtype: Any) ->
     try:
         stored = np.dtype(dtype)
     except TypeError as error:
-        raise FormatError(file.path, f"names no dtype that NumPy knows: {error}") from None
+        raise FormatError(path, f"names no dtype that NumPy knows: {error}") from None
     if stored.hasobject or stored.kind not in "biufc" or stored.itemsize == 0 or stored.subdtype:
-        raise FormatError(file.path, f"holds {stored}, not numbers")
-    if not shape or any(n < 0 for n in shape) or offset < 0:
-        raise FormatError(file.path, f"claims the shape {tuple(shape)} at byte {offset}, which no video has")
+        raise FormatError(path, f"holds {stored}, not numbers")
+    whole = prod(n or 1 for n in shape) * stored.itemsize  # NumPy's own limit counts the empty axes so
+    empty = 0 in shape and (whole >= 1 << 63 or shape[0] > EMPTY_FRAMES)
+    if not 1 <= len(shape) <= MAX_AXES or min(shape) < 0 or offset < 0 or empty:
+        raise FormatError(path, f"claims the shape {tuple(shape)} at byte {offset}, which no video has")
     need = offset + prod(shape) * stored.itemsize
-    if need > file.size:
+    if need > size:
         claim = f"{tuple(shape)} of {stored} from byte {offset} on needs {need}"
-        raise FormatError(file.path, f"is cut short: it has {file.size} bytes, but {claim}")
+        raise FormatError(path, f"is cut short: it has {size} bytes, but {claim}")
     return stored
 
 
@@ -85,12 +95,14 @@ class ExtentReader(Reader):
         info: dict[str, Any] | None = None,
     ):
         self._file = path if isinstance(path, File) else File(path)
-        self._offset, self._stored = offset, check_layout(self._file, offset, shape, dtype)
+        self._offset, self._stored = offset, check_layout(self._file.path, self._file.size, offset, shape, dtype)
         self.shape, self.dtype, self.info = tuple(shape), self._stored.newbyteorder("="), info or {}
         self._frame_bytes = prod(shape[1:]) * self.dtype.itemsize
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
         """Read whole frames straight into `out`, neighbours together."""
+        if not out.size:
+            return
         threads = threads if out.nbytes > PARALLEL else 1
         if self._frame_bytes < SMALL and len(frames) > 1:
             self._sieve(frames, out, threads)
@@ -101,6 +113,8 @@ class ExtentReader(Reader):
 
     def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
         """Read frames, of a crop only the parts that hold it."""
+        if not out.size:
+            return
         if crop is None and out.flags.c_contiguous:
             self.fetch(frames, out, threads)
             return
@@ -176,8 +190,7 @@ class ExtentReader(Reader):
                 pixels = span.view(self.dtype).reshape(count, *self.shape[1:])
                 out[plan.rows[bounds[k] : bounds[k + 1]]] = pixels[group - group[0]]
 
-        if size:
-            share(work, range(len(bounds) - 1), threads)
+        share(work, range(len(bounds) - 1), threads)
         plan.repeat(out)
 
 
@@ -210,7 +223,7 @@ class StrewnReader(Reader):
         info: dict[str, Any] | None = None,
     ):
         self._file = path if isinstance(path, File) else File(path)
-        self._offset, self._stored = offset, check_layout(self._file, offset, shape, dtype)
+        self._offset, self._stored = offset, check_layout(self._file.path, self._file.size, offset, shape, dtype)
         self.shape, self.dtype, self.info = tuple(shape), self._stored.newbyteorder("="), info or {}
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
@@ -223,7 +236,10 @@ class StrewnReader(Reader):
         lines = prod(self.shape[1:-1])  # the other axes of a frame, first axis fastest in the file
         order = np.arange(lines).reshape(self.shape[1:-1]).ravel(order="F")  # where each line stands in a frame
         result = out.reshape(len(frames), lines, width)
-        pages = mmap.mmap(self._file.fd, self._offset + prod(self.shape) * item, access=mmap.ACCESS_READ)
+        end = self._offset + prod(self.shape) * item
+        if os.fstat(self._file.fd).st_size < end:
+            raise FormatError(self._file.path, f"has shrunk since it was opened; {end} bytes were expected")
+        pages = mmap.mmap(self._file.fd, end, access=mmap.ACCESS_READ)
         chosen = self._columns(pages, plan.frames, width, lines)
         deep = min(n_picked, TILE // 64)
         wide = max(1, min(width, TILE // (deep * item)))
@@ -285,6 +301,6 @@ def _transpose(matrix: np.ndarray, out: np.ndarray) -> None:
     if same is None:
         out[...] = matrix.T
     else:
-        import cv2  # takes longer to import than most files to read
+        from vidformats.readers.opencv import cv2  # takes longer to import than most files to read
 
         cv2.transpose(matrix.view(same), out.view(same))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ class File:
         self.path = Path(path)
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
         self.fd = os.open(self.path, flags) if fd is None else os.dup(fd)
-        self.size = os.fstat(self.fd).st_size
+        facts = os.fstat(self.fd)
+        if stat.S_ISDIR(facts.st_mode):
+            raise FormatError(self.path, "is a folder, not a file")
+        self.size = facts.st_size
         self._lock = threading.Lock()
 
     def read_into(self, views: list[Any], offset: int, nbytes: int) -> None:
@@ -58,6 +62,8 @@ class File:
 
     def read(self, nbytes: int, offset: int) -> bytes:
         """Return up to `nbytes` from `offset` on; fewer only at the end of the file."""
+        if offset < 0:
+            raise FormatError(self.path, f"points to byte {offset}, before its own start")
         nbytes = max(0, min(nbytes, self.size - offset))
         buffer = bytearray(nbytes)
         if nbytes:

@@ -24,7 +24,13 @@ GREY = b"vidformats: grey"
 """Metadata (XMP) of grey frames in WebP, which knows colour only."""
 
 INFLATION = 1032
-"""No image format makes pixels out of fewer bytes than deflate's limit; a header that claims it lies."""
+"""Bytes of pixels that a byte can make: deflate's limit, and JPEG's; a header that claims more lies."""
+
+WEBP_INFLATION = 2400
+"""Of a lossy WebP, whose blocks of 16 x 16 take 2.7 bits at least. A lossless one of one colour takes none at all."""
+
+KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
+"""Those that Pillow may look into: some of its others run programs."""
 
 
 class ImageReader(Reader):
@@ -43,24 +49,16 @@ class ImageReader(Reader):
     """
 
     def __init__(self, paths: list[str], info: dict[str, Any] | None = None):
-        from PIL import Image
-
         self._paths = paths
         data = _bytes(paths[0])
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                (width, height), mode = image.size, "L" if image.info.get("xmp") == GREY else image.mode
-        except Image.DecompressionBombError as error:
-            raise FormatError(paths[0], str(error)) from None
-        except (OSError, ValueError, SyntaxError) as error:
-            raise FormatError(paths[0], f"is no image that can be read: {error}") from None
+        height, width, mode = _by_pillow(data, paths[0])
         channels, kind = MODES.get(mode, (3, "u1"))
         self.shape, self.dtype, self.info = (len(paths), channels, height, width), np.dtype(kind), info or {}
         self._check(data, paths[0])
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
         """Decode each wanted image once."""
-        import cv2
+        from vidformats.readers.opencv import cv2
 
         plan, (_, channels, height, width) = in_order(frames), self.shape
         grey = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
@@ -91,10 +89,17 @@ class ImageReader(Reader):
     def _check(self, data: bytes, path: str) -> None:
         """Refuse a size that differs, or that the bytes can't hold, before a decoder allocates it."""
         _, channels, height, width = self.shape
-        size = image_size(data)
-        if size is not None and size != (height, width):
+        try:
+            size = image_size(data) or _by_pillow(data, path)[:2]
+        except ValueError as error:
+            raise FormatError(path, str(error)) from None
+        if size != (height, width):
             raise FormatError(path, f"has {size[0]} x {size[1]} pixels, the first image {height} x {width}")
-        if height * width * channels > INFLATION * len(data) + (1 << 20):
+        if channels == 1 and is_colour(data):
+            raise FormatError(path, "is in colour, the first image is grey")
+        webp = data[8:12] == b"WEBP"
+        most = (WEBP_INFLATION if webp else INFLATION) * len(data) + (1 << 20)
+        if height * width * channels > most and not (webp and b"VP8L" in data):
             raise FormatError(path, f"claims {height} x {width} pixels in {len(data)} bytes")
 
 
@@ -110,22 +115,68 @@ def _bytes(path: str) -> bytes:
         os.close(fd)
 
 
-def image_size(data: bytes) -> tuple[int, int] | None:
-    """Return ``(height, width)`` as the header of a PNG or JPEG says, None for other kinds.
+def _by_pillow(data: bytes, path: str) -> tuple[int, int, str]:
+    """Return height, width and mode of an image, which is not decoded."""
+    from PIL import Image
 
-    Sources: PNG specification 5.2 and 11.2.2; ITU-T T.81, B.2.2.
+    try:
+        with Image.open(io.BytesIO(data), formats=KINDS) as image:
+            return image.height, image.width, "L" if image.info.get("xmp") == GREY else image.mode
+    except Exception as error:  # its parsers raise whatever damaged bytes lead them to
+        raise FormatError(path, f"is no image that can be read: {error}") from None
+
+
+def image_size(data: bytes) -> tuple[int, int] | None:
+    """Return ``(height, width)`` as the header of a PNG, JPEG or WebP says; None for other kinds.
+
+    Raises
+    ------
+    ValueError
+        Where a PNG's chunks are longer than it is.
+
+    Sources: PNG specification 5.2, 5.3 and 11.2.2; ITU-T T.81, B.2.2; RFC 9649, 2.5 to 2.7.
     """
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
+    if data[:8] == PNG:
+        at, kind = 8, b""
+        while kind != b"IEND":  # OpenCV 5.0 allocates what a chunk's length says
+            kind, at = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
+            if at > len(data):
+                raise ValueError(f"is cut short: a chunk {kind!r} ends at byte {at}, the file at {len(data)}")
         width, height = struct.unpack_from(">II", data, 16)
         return height, width
-    if data[:2] == b"\xff\xd8":
-        at = 2
-        while at + 9 <= len(data) and data[at] == 0xFF:
-            marker = data[at + 1]
-            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-                height, width = struct.unpack_from(">HH", data, at + 5)
-                return height, width
-            at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    if (frame := _frame_of_jpeg(data)) is not None:
+        height, width = struct.unpack_from(">HH", data, frame + 5)
+        return height, width
+    if data[8:12] == b"WEBP" and len(data) >= 30:
+        if data[12:16] == b"VP8X":
+            return int.from_bytes(data[27:30], "little") + 1, int.from_bytes(data[24:27], "little") + 1
+        if data[12:16] == b"VP8L":
+            bits = int.from_bytes(data[21:25], "little")
+            return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1
+        width, height = struct.unpack_from("<HH", data, 26)
+        return height & 0x3FFF, width & 0x3FFF
+    return None
+
+
+def is_colour(data: bytes) -> bool:
+    """Tell whether a PNG or JPEG has more than grey; of other kinds the first image tells."""
+    if data[:8] == PNG:
+        return bool(data[25] & 2)
+    at = _frame_of_jpeg(data)
+    return at is not None and data[at + 9] > 1
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def _frame_of_jpeg(data: bytes) -> int | None:
+    """Return where a JPEG has its frame header; None where it has none, or is none."""
+    at = 2 if data[:2] == b"\xff\xd8" else len(data)
+    while at + 10 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return at
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
 
 

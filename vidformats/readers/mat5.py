@@ -6,6 +6,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Iterator
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,8 @@ def variables(file: File, order: str) -> Iterator[Variable]:
     while at + 8 <= file.size:
         kind, nbytes = struct.unpack(order + "II", file.read(8, at))
         top, deflated = b"", None
+        if not 1 <= kind <= 18:
+            raise FormatError(file.path, f"has no element of level 5 at byte {at}")
         if kind == COMPRESSED:
             deflated = (at + 8, nbytes)
             try:
@@ -44,16 +47,18 @@ def variables(file: File, order: str) -> Iterator[Variable]:
             top = file.read(min(nbytes, 1 << 12), at + 8)
         try:
             found = _matrix(top, order)
-        except (struct.error, UnicodeDecodeError, IndexError):
+        except (struct.error, KeyError):
             raise FormatError(file.path, f"has a broken element at byte {at}") from None
         if found:
-            name, dims, dtype, start = found
+            name, dims, dtype, start, held = found
+            if prod(dims) * dtype.itemsize != held:
+                raise FormatError(file.path, f"claims {dims} of {dtype} for {name!r} in {held} bytes")
             yield Variable(name, dims, dtype, start + 8 + (0 if deflated else at), deflated)
         at += 8 + nbytes + (0 if kind == COMPRESSED else -nbytes % 8)
 
 
-def _matrix(top: bytes, order: str) -> tuple[str, tuple[int, ...], np.dtype, int] | None:
-    """Read name, axes, dtype and start of the data from a matrix element; None where it holds no numbers."""
+def _matrix(top: bytes, order: str) -> tuple[str, tuple[int, ...], np.dtype, int, int] | None:
+    """Read name, axes, dtype, start and bytes of the data from a matrix element; None where it holds no numbers."""
     if not top:
         return None
     parts, at = [], 0
@@ -64,9 +69,9 @@ def _matrix(top: bytes, order: str) -> tuple[str, tuple[int, ...], np.dtype, int
     flags = struct.unpack_from(order + "I", parts[0])[0]
     if flags & 0xFF not in CLASSES.values() or flags & 0x0800:  # text, cells, structures; complex numbers
         return None
-    kind, _, at = _tag(top, at, order)
+    kind, nbytes, at = _tag(top, at, order)
     dims = struct.unpack(f"{order}{len(parts[1]) // 4}i", parts[1])
-    return parts[2].decode("latin1"), dims, np.dtype(order + TYPES[kind]), at
+    return parts[2].decode("latin1"), dims, np.dtype(order + TYPES[kind]), at, nbytes
 
 
 def _tag(top: bytes, at: int, order: str) -> tuple[int, int, int]:

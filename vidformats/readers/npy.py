@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any, BinaryIO
 
@@ -13,9 +14,9 @@ from numpy.lib import format as header
 from numpy.typing import NDArray
 
 from vidformats.format import FormatError, Reader
-from vidformats.readers.extent import ExtentReader, StrewnReader
+from vidformats.readers.extent import ExtentReader, StrewnReader, check_layout
 from vidformats.readers.files import File
-from vidformats.select import in_order
+from vidformats.select import Crop, in_order
 
 HEADER = 1 << 16
 """Bytes read to find an .npy header; NumPy itself refuses headers beyond 10,000."""
@@ -33,7 +34,7 @@ def read_header(file: File, top: bytes, at: int) -> tuple[tuple[int, ...], bool,
         if version not in readers:  # version 3 is there for names of fields, which numbers have not
             raise ValueError(f"version {version} holds structured arrays, not numbers")
         shape, fortran, dtype = readers[version](stream)
-    except (ValueError, SyntaxError, TypeError, EOFError, UnicodeError) as error:
+    except Exception as error:  # NumPy parses it as Python source: errors of its tokenizer and recursion come too
         raise FormatError(file.path, f"has no .npy header that can be read: {error}") from None
     return shape, fortran and len(shape) > 1, dtype, at + stream.tell()
 
@@ -49,37 +50,38 @@ class InflatingReader(Reader):
 
     def __init__(self, file: File, entry: zipfile.ZipInfo, info: dict[str, Any]):
         self._file, self._entry, self.info = file, entry, info
+        size, held = entry.file_size, min(entry.compress_size, file.size)
+        if size > DEFLATE_LIMIT * max(1, held):
+            raise FormatError(file.path, f"claims {size} bytes in {held} deflated ones")
         with self._stream() as stream:
             shape, self._fortran, stored, self._offset = read_header(file, stream.read(HEADER), 0)
-        need = self._offset + prod(shape) * stored.itemsize
-        if stored.hasobject or need > entry.file_size or entry.file_size > DEFLATE_LIMIT * max(1, entry.compress_size):
-            raise FormatError(file.path, f"claims {shape} of {stored}, which {entry.filename} can't hold")
-        self.shape, self._stored, self.dtype = shape, stored, stored.newbyteorder("=")
+        self._stored = check_layout(file.path, size, self._offset, shape, stored)
+        self.shape, self.dtype = shape, self._stored.newbyteorder("=")
 
-    def _stream(self) -> Any:
+    @contextmanager
+    def _stream(self) -> Iterator[Any]:
         try:
-            return zipfile.ZipFile(self._file.path).open(self._entry)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            with zipfile.ZipFile(self._file.path) as archive, archive.open(self._entry) as stream:
+                yield stream
+        except (FormatError, FileNotFoundError):
+            raise
+        except Exception as error:  # whatever zipfile and the compressors make of damaged bytes
             raise FormatError(self._file.path, f"{self._entry.filename} can't be inflated: {error}") from None
 
-    def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
-        """Inflate up to the last wanted frame, once."""
-        plan = in_order(frames)
-        size, at, frame = prod(self.shape[1:]) * self._stored.itemsize, 0, np.empty(self.shape[1:], self._stored)
-        try:
-            with self._stream() as stream:
-                if self._fortran:  # strewn: no frame is complete before the end
-                    out[...] = np.load(stream, allow_pickle=False)[frames]
-                    return
-                _skip(stream, self._offset)
-                for number, row in zip(plan.frames.tolist(), plan.rows.tolist(), strict=True):
-                    _skip(stream, (number - at) * size)
-                    view = frame.reshape(-1).view(np.uint8).data
-                    if _fill(stream, view) < size:
-                        raise FormatError(self._file.path, f"ends before frame {number}")
-                    out[row], at = frame, number + 1
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise FormatError(self._file.path, f"{self._entry.filename} is damaged: {error}") from None
+    def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
+        """Inflate up to the last wanted frame, once, whatever the crop."""
+        plan, part = in_order(frames), (slice(None), *(crop or ()))
+        size, at, frame = prod(self.shape[1:]) * self._stored.itemsize, 0, np.empty((1, *self.shape[1:]), self._stored)
+        with self._stream() as stream:
+            if self._fortran:  # strewn: no frame is complete before the end
+                out[...] = np.load(stream, allow_pickle=False)[part][frames]
+                return
+            _skip(stream, self._offset)
+            for number, row in zip(plan.frames.tolist(), plan.rows.tolist(), strict=True):
+                _skip(stream, (number - at) * size)
+                if _fill(stream, frame.reshape(-1).view(np.uint8).data) < size:
+                    raise FormatError(self._file.path, f"ends before frame {number}")
+                out[row : row + 1], at = frame[part], number + 1
         plan.repeat(out)
 
 

@@ -144,7 +144,8 @@ def _matched(term: Any) -> tuple[Span, np.dtype, tuple[int, ...], bool]:
     else:  # protocol 4: _reconstruct(ndarray, (0,), b"b").__setstate__((1, shape, dtype, fortran, bytes))
         _, shape, dtype, fortran, data = arguments
         (module, name), known = function.parts[0].parts, (REBUILD[1], "_reconstruct")
-    if module not in known[0] or name != known[1] or not isinstance(data, Span):
+    # Only text is looked up: a tuple of tuples of ... would take for ever to hash.
+    if not isinstance(module, str) or module not in known[0] or name != known[1] or not isinstance(data, Span):
         raise ValueError
     if not all(isinstance(n, int) for n in shape):
         raise ValueError

@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vidformats.format import FormatError, Reader
+from vidformats.readers.opencv import cv2
 from vidformats.readers.splice import splice
 from vidformats.select import in_order
 from vidformats.threads import spread
