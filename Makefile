@@ -28,8 +28,7 @@ bench: $(VENV)/.bench
 site: $(VENV)/.bench
 	$(BIN)/asv publish
 
-test: $(VENV)/.test check
-	$(BIN)/asv check -E existing:$(CURDIR)/$(BIN)/python
+test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.test
