@@ -132,6 +132,8 @@ class Source:
 
     def __init__(self, video: Any, n_frames: int | None = None):
         self.array: np.ndarray | None = None
+        if n_frames is not None and n_frames < 0:
+            raise ValueError(f"n_frames counts frames, {n_frames} is none of its values")
         if not isinstance(video, np.ndarray) and hasattr(video, "__array__") and not _is_stored(video):
             video = np.asarray(video)
         if isinstance(video, np.ndarray):

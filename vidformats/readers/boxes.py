@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.format import BLOCK, Reader
+from vidformats.format import BLOCK, FormatError, Reader
 from vidformats.readers.chunks import Cut, cuts
 from vidformats.select import Crop, in_order
 
@@ -63,7 +63,11 @@ class BoxReader(Reader):
         return tuple(items)[::-1] if self._reverse else tuple(items)
 
     def _get(self, box: tuple[slice, ...]) -> np.ndarray:
-        part = self._array[self._turned(box)]
+        try:
+            part = self._array[self._turned(box)]
+        except (OSError, RuntimeError) as error:  # what HDF5 makes of damaged chunks
+            path = self._array.file.filename if hasattr(self._array, "file") else repr(self._array)
+            raise FormatError(path, f"is damaged: {error}") from None
         return part.T if self._reverse else part
 
     def _runs(self, frames: NDArray[np.int64]) -> Iterator[slice]:

@@ -1,0 +1,102 @@
+"""Sharing work, and how many threads there are to share it."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from vidformats.threads import default_threads, share, spread
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2, 5])
+def test_every_item_goes_to_exactly_one_worker(threads):
+    done = []
+    spread(done.append, iter(range(500)), threads)
+    assert sorted(done) == list(range(500))
+
+
+def test_one_thread_works_here_and_in_order():
+    done = []
+    spread(lambda n: done.append((n, threading.get_ident())), range(9), 1)
+    assert done == [(n, threading.get_ident()) for n in range(9)]
+
+
+def test_all_threads_take_part():
+    barrier, seen = threading.Barrier(3, timeout=30), set()
+
+    def work(mine):
+        for _ in mine:
+            seen.add(threading.get_ident())
+            barrier.wait()  # passes only when three hold an item each
+
+    share(work, range(3), 3)
+    assert len(seen) == 3
+    assert threading.get_ident() in seen
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_an_error_stops_all_and_is_raised_here(threads):
+    done = []
+
+    def work(n):
+        if n == 50:
+            raise KeyError("fifty")
+        done.append(n)
+
+    with pytest.raises(KeyError, match="fifty"):
+        spread(work, range(100_000), threads)
+    assert len(done) < 100_000
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_of_the_items_themselves_is_raised_here(threads):
+    def items():
+        yield 1
+        raise OSError("no more")
+
+    with pytest.raises(OSError, match="no more"):
+        spread(print, items(), threads)
+
+
+def test_no_thread_outlives_the_work():
+    before = threading.active_count()
+    spread(lambda n: None, range(100), 8)
+    assert threading.active_count() == before
+
+
+def test_default_is_the_cpus_of_this_process(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 3, 5}, raising=False)
+    assert default_threads() == 3
+
+
+@pytest.mark.parametrize(("counted", "expected"), [(6, 6), (None, 1)])
+def test_default_without_affinity_is_the_cpus_there_are(monkeypatch, counted, expected):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: counted)
+    assert default_threads() == expected
+
+
+CHILD = """
+import multiprocessing, sys
+from vidformats.threads import default_threads
+def put(queue):
+    queue.put(default_threads())
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    queue = context.SimpleQueue()
+    child = context.Process(target=put, args=(queue,))
+    child.start()
+    print(queue.get())
+    child.join()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"] if os.name == "posix" else ["spawn"])
+def test_default_in_a_child_process_is_one(tmp_path, method):
+    script = tmp_path / "child.py"
+    script.write_text(CHILD)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run([sys.executable, script, method], capture_output=True, text=True, env=env, timeout=120)
+    assert done.stdout.strip() == "1", done.stderr
