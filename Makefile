@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 VERSION = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 MACHINE ?= local
 CONTENTS ?= noise,natural
-ROUNDS ?= 3
+PROFILE ?= full
+TABLE ?= --rounds 3
 ASV := TMPDIR=$(CURDIR)/.asv/tmp VIDFORMATS_CONTENTS=$(CONTENTS) $(BIN)/asv
 LOCAL := .asv/local
 
@@ -16,10 +17,10 @@ LOCAL := .asv/local
 bench: $(VENV)/.bench
 	mkdir -p .asv/tmp $(LOCAL)
 	$(BIN)/asv machine --yes --machine $(MACHINE) --os Linux --arch x86_64 --cpu neutral --num_cpu 2 --ram neutral
-	VIDFORMATS_PROFILE=full $(ASV) run --machine $(MACHINE) -E virtualenv:$(VERSION) --skip-existing-successful \
+	VIDFORMATS_PROFILE=$(PROFILE) $(ASV) run --machine $(MACHINE) -E virtualenv:$(VERSION) --skip-existing-successful \
 		--bench '^formats' --show-stderr 'HEAD^!' || test $$? = 1
 	$(MAKE) --no-print-directory site
-	TMPDIR=$(CURDIR)/.asv/tmp $(BIN)/vidformats table --content noise --content natural --rounds $(ROUNDS) \
+	TMPDIR=$(CURDIR)/.asv/tmp $(BIN)/vidformats table --content noise --content natural $(TABLE) \
 		--json $(LOCAL)/table.json --plot $(LOCAL)/table.png
 	@echo
 	@echo "The figures: $(LOCAL)/table.json; the plot: $(LOCAL)/table.png"
