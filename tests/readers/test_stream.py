@@ -15,6 +15,8 @@ from vidformats.readers.stream import StreamReader
 
 av = pytest.importorskip("av", reason="makes the awkward files; of the extra codecs")
 
+STAMPED = hasattr(cv2, "CAP_PROP_PTS")
+stamped = pytest.mark.skipif(not STAMPED, reason="before 4.11 OpenCV tells no packet's time: all is counted")
 N = 100
 X264 = {"preset": "fast", "crf": "20"}
 RNG = np.random.default_rng(0)
@@ -107,7 +109,7 @@ AWKWARD = {
 def test_every_frame_is_the_one_of_a_sequential_decode(name, tmp_path):
     codec, options = AWKWARD[name]
     reader = agrees(encode(tmp_path / name, codec, **options))
-    assert reader.info["indexed"] == ("untimed" not in name)
+    assert reader.info["indexed"] == (STAMPED and "untimed" not in name)
     assert reader.info["frames"] == reader.shape[0]
 
 
@@ -117,6 +119,7 @@ def test_without_trusting_stamps(name, tmp_path):
     assert not agrees(path, StreamReader(path, counted=True)).info["indexed"]
 
 
+@stamped
 @pytest.mark.parametrize("name", ["plain.avi", "lossless.mkv", "motion_jpeg.avi", "vp9.webm"])
 def test_picked_packets_decode_to_the_same_pixels(name, tmp_path, monkeypatch):
     path = encode(tmp_path / name, AWKWARD[name][0], **AWKWARD[name][1])
@@ -134,6 +137,7 @@ def test_picked_packets_decode_to_the_same_pixels(name, tmp_path, monkeypatch):
 splice = stream.splice
 
 
+@stamped
 def test_packets_that_can_not_be_picked_are_decoded_in_place(tmp_path, monkeypatch):
     path = encode(tmp_path / "plain.avi", "mpeg4", g="12", bit_rate=2_000_000)
     reader = StreamReader(path)
@@ -184,7 +188,8 @@ def test_edit_lists(name, tmp_path):
     agrees(edited(path, [(ms, -1 if first < 0 else 1024 + 512 * first) for ms, first in EDITS[name]]))
 
 
-@pytest.mark.parametrize("announced", [10, 1_000_000])
+# Before 4.11 OpenCV itself stops where the header says that a file ends.
+@pytest.mark.parametrize("announced", [pytest.param(10, marks=stamped), 1_000_000])
 def test_a_wrong_frame_count_in_the_header(announced, tmp_path):
     path = encode(tmp_path / "plain.avi", "mpeg4", g="12", bit_rate=2_000_000)
     data = bytearray(path.read_bytes())
@@ -195,6 +200,7 @@ def test_a_wrong_frame_count_in_the_header(announced, tmp_path):
     assert agrees(path).shape[0] == N
 
 
+@stamped
 def test_consecutive_reads_go_on_without_a_seek(tmp_path, monkeypatch):
     reader = StreamReader(encode(tmp_path / "a.mp4", "libx264", g="12", **X264))
     monkeypatch.setattr(stream.Capture, "_seek", lambda *a: pytest.fail("sought"))
@@ -203,6 +209,7 @@ def test_consecutive_reads_go_on_without_a_seek(tmp_path, monkeypatch):
         assert number_of(read(reader, [i])[0]) == i
 
 
+@stamped
 def test_a_jump_decodes_little(tmp_path):
     reader = StreamReader(encode(tmp_path / "a.mp4", "libx264", n=400, g="12", bf="0", **X264))
     assert reader._index.jump(np.arange(400)).max() <= 12 + stream.PREROLL + stream.JUMP
@@ -227,6 +234,7 @@ def test_a_jump_decodes_little(tmp_path):
     assert len(grabs) < 3 * (12 + stream.PREROLL)
 
 
+@stamped
 def test_a_seek_that_lands_too_late_starts_farther_back(tmp_path, monkeypatch):
     reader = StreamReader(encode(tmp_path / "a.mp4", "libx264", g="12", **X264))
     settings = []
@@ -299,6 +307,7 @@ def test_a_damaged_file_never_gives_another_frame(tmp_path):
     assert numbers_of(read(StreamReader(path, counted=True), range(n // 3))) == list(range(n // 3))
 
 
+@stamped
 def test_frames_missing_in_the_middle_are_told(tmp_path, monkeypatch):
     path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
     reader = StreamReader(path)

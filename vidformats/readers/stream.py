@@ -121,6 +121,8 @@ class Capture:
         source: Any = os.path.abspath(path) if data is None else io.BytesIO(data)
         self.cv = cv2.VideoCapture(source, cv2.CAP_FFMPEG, settings)
         if not self.cv.isOpened():
+            if data is not None:
+                raise Lost
             fault = "it is empty, cut short, or of a kind that OpenCV can't read"
             raise FormatError(path, f"holds no video that can be opened: {fault}")
         self.cv.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
@@ -394,6 +396,8 @@ class StreamReader(Reader):
 
 def cut(costs: NDArray[np.int64], threads: int, at_least: int = 0) -> list[slice]:
     """Cut frames into parts that cost about the same, to be decoded side by side."""
+    if len(costs) == 1:
+        return [slice(0, 1)]
     total = np.cumsum(costs + 1)
     n = max(at_least + 1, min(threads * PARTS, int(total[-1]) // PART) if threads > 1 else 1)
     ends = np.unique(np.searchsorted(total, total[-1] * np.arange(1, n + 1) / n) + 1).clip(max=len(costs)).tolist()
