@@ -27,7 +27,7 @@ bench: $(VENV)/.bench
 	@echo "The site:    .asv/html; look at it with: $(BIN)/asv preview"
 
 site: $(VENV)/.bench
-	$(BIN)/asv publish
+	$(BIN)/vidformats site
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile

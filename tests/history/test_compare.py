@@ -1,8 +1,10 @@
+import json
 import re
 
 import pytest
 from click.testing import CliRunner
 
+from tests.history.conftest import PLAIN
 from vidformats.cli import main
 from vidformats.history.compare import ComparisonError, find_pair
 
@@ -74,6 +76,23 @@ def test_a_commit_measured_in_one_environment_only(planted):
 def test_not_understood(planted, wrong):
     done = compare(planted, "READERplain", "READERsleepy", *wrong)
     assert done.exit_code == (3 if "--machine=nosuch" in wrong else 2)
+
+
+def test_stock_compare_names_it(planted):
+    done = planted.asv("compare", "v1", "v6", "-E", PLAIN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\| \+ +\|.*reads\.Reads\.time_read", done.stdout, re.MULTILINE), done.stdout
+    assert not re.search(r"^\| \+ +\|.*reads\.Reads\.time_other", done.stdout, re.MULTILINE)
+
+
+def test_the_regressions_page_names_it_and_its_commit(planted):
+    done = planted.asv("publish", "--no-pull")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((planted.folder / "html" / "regressions.json").read_text())["regressions"]
+    assert {name for name, *_ in found} == {"reads.Reads.time_read"}
+    index = json.loads((planted.folder / "html" / "index.json").read_text())
+    jumps = found[0][-1]
+    assert [index["tags"]["v4"]] == [jump[1] for jump in jumps]
 
 
 class Measured:

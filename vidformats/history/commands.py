@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from pathlib import Path
 
 import click
 
-from vidformats.history import runner
+from vidformats.history import runner, site
 from vidformats.history.compare import ComparisonError, Outcome, find_pair
 from vidformats.history.compare import compare as compare_results
 from vidformats.history.releases import (
@@ -63,7 +64,9 @@ def releases(
     available = {version: commits[version] for version in wanted if version not in missing}
     failed = _record(available, folder, described, passes, bench) if available else []
     if publish:
-        _publish(folder)
+        html_dir = folder / "html"
+        _publish(folder, html_dir, site.navigation([], "index.html", alone=True), "")
+        site.write_styles(html_dir)
     for reason in [*missing.values(), *failed]:
         click.echo(reason, err=True)
     if missing or failed:
@@ -106,10 +109,12 @@ def _record(commits: dict[str, str], folder: Path, described: dict[str, str], pa
     return failed
 
 
-def _publish(folder: Path) -> None:
-    if runner.run_asv(["publish", "--no-pull"], folder, "publish"):
+def _publish(folder: Path, html_dir: Path, nav: str, root: str) -> None:
+    """Publish a library's history into a folder of pages, with the interface that needs no network."""
+    if runner.run_asv(["publish", "--no-pull", f"--html-dir={html_dir.absolute()}"], folder, f"publish {folder.name}"):
         raise click.ClickException("asv publish failed")
-    click.echo(f"graphs in {folder / 'html'}")
+    site.install_interface(html_dir, folder / "repository.git", "index.html", nav, root)
+    click.echo(f"graphs in {html_dir}")
 
 
 @click.command()
@@ -160,5 +165,111 @@ def compare(
     raise SystemExit(outcome)
 
 
-COMMANDS = (releases, compare)
+@click.command()
+@click.option("--commits", default=8, show_default=True, type=click.IntRange(1), help="How many, evenly spread.")
+@click.option("--since", help="The oldest commit to consider. Default: the first.")
+@click.option("--environment", "environments", multiple=True, help="As asv names it. Default: the matrix's base.")
+@click.option("--all-environments", is_flag=True, help="Every environment, at the youngest commit.")
+@click.option("--machine", help="Name for this machine in the results. Default: its size, never its host name.")
+@click.option("--bench", multiple=True, metavar="REGEX", help="Only the benchmarks that match.")
+def record(
+    commits: int,
+    since: str | None,
+    environments: tuple[str, ...],
+    all_environments: bool,
+    machine: str | None,
+    bench: tuple[str, ...],
+) -> None:
+    """Record results for commits of this repository, into .asv/results.
+
+    What is recorded is not run again, so an interrupted run goes on where it stopped. Exit code 1: a run failed.
+    """
+    runner.require_asv()
+    folder = Path()
+    described = runner.machine_facts() | ({"machine": machine} if machine else {})
+    runner.describe_machine(described)
+    chosen = ["HEAD"] if all_environments else spread(_first_parents(since), commits)
+    bases = [] if all_environments else list(environments) or [_base_environment(folder)]
+    options = [f"--machine={described['machine']}", "--record-samples", "--skip-existing-successful", "--no-pull"]
+    options += [f"--bench={regex}" for regex in bench] + [f"--environment={name}" for name in bases]
+    failed = []
+    for place, commit in enumerate(chosen, 1):
+        label = f"{commit[:8]} ({place} of {len(chosen)})"
+        # 2 tells that a benchmark failed, which on an older commit is no failure of the run.
+        code = runner.run_asv(["run", f"{commit}^!", *options], folder, label)
+        click.echo(f"{label}: {('done', 'nothing ran', 'done, some benchmarks failed')[min(code, 2)]}")
+        failed += [commit] if code == 1 else []
+    if failed:
+        raise SystemExit(1)
+
+
+def _first_parents(since: str | None) -> list[str]:
+    """Return the commits of the checked-out branch, the oldest first."""
+    scope = f"{since}^..HEAD" if since else "HEAD"
+    command = ["git", "rev-list", "--first-parent", "--reverse", scope]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise click.UsageError(done.stderr.strip())
+    return done.stdout.split()
+
+
+def spread(commits: list[str], count: int) -> list[str]:
+    """Return so many of the commits, the first and the last among them.
+
+    Examples
+    --------
+    >>> spread(list("abcdefg"), 3)
+    ['a', 'd', 'g']
+    """
+    last = len(commits) - 1
+    return (
+        [commits[-1]] if count == 1 else [commits[k] for k in sorted({last * i // (count - 1) for i in range(count)})]
+    )
+
+
+def _base_environment(folder: Path) -> str:
+    """Return the first environment of the matrix: the others differ from it by one library."""
+    from asv.config import Config
+    from asv.environment import get_environments
+
+    conf = Config.load(str(folder / "asv.conf.json"))
+    return next(iter(get_environments(conf, None, verbose=False))).name
+
+
+@click.command("site")
+@click.option("--config", default="asv.conf.json", show_default=True, type=click.Path(path_type=Path, exists=True))
+def make_site(config: Path) -> None:
+    """Write all pages into asv's html_dir: which format, the history, and the history over releases.
+
+    They need no network; any static server shows them.
+    """
+    runner.require_asv()
+    from asv.config import Config
+
+    folder = config.absolute().parent
+    conf = Config.load(str(config))
+    _warn_of_shallow(folder)
+    if runner.run_asv(["publish", "--no-pull", f"--config={config.name}"], folder, "publish"):
+        raise click.ClickException("asv publish failed")
+    html_dir, results = folder / conf.html_dir, folder / conf.results_dir
+    recorded = site.published_releases(results)
+    for name in recorded:
+        library, source = LIBRARIES[name], results.parent / "releases" / name
+        generate(library, source, library.releases)
+        page = f"releases/{name}/index.html"
+        _publish(source, html_dir / page.rpartition("/")[0], site.navigation(recorded, page, "../../"), "../../")
+    click.echo(f"python -m http.server --directory {html_dir.relative_to(folder)}")
+
+
+def _warn_of_shallow(folder: Path) -> None:
+    command = ["git", "rev-parse", "--is-shallow-repository"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.stdout.strip() == "true":
+        click.echo(
+            "This clone is shallow: results of commits it lacks are left out. git fetch --unshallow brings them.",
+            err=True,
+        )
+
+
+COMMANDS = (releases, compare, record, make_site)
 """What the command line takes up."""

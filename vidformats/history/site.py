@@ -1,0 +1,250 @@
+"""The pages around asv's: which format to choose, drawn from the results, and one navigation over all of them."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import json
+import operator
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from vidformats.history.recordings import COLUMNS
+from vidformats.published import ROWS, get_row
+from vidformats.report import table as report
+
+_PAGE = resources.files("vidformats.history") / "page"
+_SCRIPT_END = re.compile(r"<(?=/script|!--)", re.IGNORECASE)
+
+
+def published_releases(results: Path) -> list[str]:
+    """Return the libraries whose releases are recorded beside a folder of results."""
+    return sorted(path.parent.parent.name for path in results.parent.glob("releases/*/results/benchmarks.json"))
+
+
+def navigation(releases: Iterable[str], current: str, root: str = "", alone: bool = False) -> str:
+    """Return the navigation that every page begins with.
+
+    Parameters
+    ----------
+    releases : iterable of str
+        Libraries whose histories are published, each in ``releases/<library>``.
+    current : str
+        The address of this page, seen from the site's root.
+    root : str
+        The way from this page to the root.
+    alone : bool
+        There are no other pages than asv's: a library's history by itself.
+    """
+    pages = [
+        (f"{root}index.html", "Which format?"),
+        (f"{root}history.html", "History"),
+        (f"{root}history.html#view=regressions", "Regressions"),
+        *((f"{root}releases/{library}/index.html", f"{library} releases") for library in releases),
+    ]
+    own = [("stock.html", "asv's own pages")]
+    links = [
+        f'<a href="{address}"{" aria-current=page" if address == root + current else ""}>{html.escape(title)}</a>'
+        for address, title in ([("index.html", "History")] if alone else pages) + own
+    ]
+    return f'<nav class="site-nav" aria-label="Site"><strong>vidformats</strong>{"".join(links)}</nav>'
+
+
+def install_interface(html_dir: Path, repository: Path, name: str, nav: str, root: str = "") -> None:
+    """Put the self-contained interface beside asv's published results, and keep asv's own page as ``stock.html``.
+
+    Parameters
+    ----------
+    html_dir : Path
+        What ``asv publish`` wrote, or is writing.
+    repository : Path
+        Whose commits they are; the interface shows their subjects.
+    name : str
+        The file the interface gets; it finds its data by its folder, not by its name.
+    nav : str
+        As `navigation` returns it.
+    root : str
+        The way from here to the site's root, where ``site.css`` is.
+    """
+    interface = resources.files("asv_tachyon") / "static"
+    (html_dir / "index.html").rename(html_dir / "stock.html")
+    with resources.as_file(interface) as folder:
+        shutil.copytree(folder / "assets", html_dir / "assets", dirs_exist_ok=True)
+        shutil.copyfile(folder / "favicon.svg", html_dir / "favicon.svg")
+        page = (folder / "index.html").read_text()
+    style = f'<link rel="stylesheet" href="{root}site.css"></head>'
+    page = page.replace("</head>", style).replace("<body>", f"<body>{nav}")
+    (html_dir / name).write_text(page)
+    # The interface asks for these as well; a page that can't be had is an error in the browser's console.
+    (html_dir / "commits.json").write_text(json.dumps({"by_hash": _subjects(repository)}))
+    (html_dir / "profiles.json").write_text("{}")
+    (html_dir / "regressions-ignore.json").write_text("[]")
+    for graph in (html_dir / "graphs").rglob("*.json"):
+        samples = html_dir / "samples" / graph.relative_to(html_dir / "graphs")
+        samples.parent.mkdir(parents=True, exist_ok=True)
+        samples.write_text("{}")
+
+
+def _subjects(repository: Path) -> dict[str, str]:
+    command = ["git", "-C", str(repository), "log", "--all", "--format=%H %s"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return {line[:40]: line[41:] for line in done.stdout.splitlines()}
+
+
+def write_styles(html_dir: Path) -> None:
+    """Write the style that all pages share."""
+    (html_dir / "site.css").write_text(_text("site.css"))
+
+
+def landing(recordings: list[dict[str, Any]], tables: list[dict[str, Any]], nav: str) -> str:
+    """Return the page that answers which format to choose.
+
+    Parameters
+    ----------
+    recordings : list of dict
+        As `vidformats.history.recordings.recordings` returns them, each with ``graph``, the place of its
+        environment among the graphs of the history.
+    tables : list of dict
+        What ``vidformats table --json`` wrote.
+    nav : str
+        As `navigation` returns it.
+
+    Returns
+    -------
+    page : str
+        HTML that asks nothing of any other address: data, chart and scripts are in it.
+    """
+    published = _published(tables)
+    if not recordings:
+        body, scripts = Template(_text("empty.html")).substitute(published=published), ""
+    else:
+        body = Template(_text("body.html")).substitute(published=published)
+        data = {"columns": COLUMNS, "recordings": _labelled(recordings), "chart": _chart()}
+        held = _SCRIPT_END.sub(r"\\u003c", json.dumps(data, separators=(",", ":")))
+        scripts = f'<script type="application/json" id="measurements">{held}</script>\n<script>{_bundle()}</script>'
+    return Template(_text("which.html")).substitute(style=_text("which.css"), nav=nav, body=body, scripts=scripts)
+
+
+def _text(name: str) -> str:
+    return (_PAGE / name).read_text()
+
+
+def _labelled(recordings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Name each recording by its day, its commit and what tells its environment and machine from the others."""
+    settings = [
+        one["libraries"] | {"machine": one["machine"].get("machine", "")} for one in recordings if one["commit"]
+    ]
+    varied = {key for found in settings for key in found if len({other.get(key) for other in settings}) > 1}
+    labelled = []
+    for one in recordings:
+        own = one["libraries"] | {"machine": one["machine"].get("machine", "")}
+        told = [f"{key} {own[key]}" for key in sorted(varied & own.keys())] if one["commit"] else []
+        labelled.append(one | {"label": " · ".join(filter(None, [one["date"], one["commit"][:8], *told]))})
+    return labelled
+
+
+def _chart() -> dict[str, Any]:
+    """Return the scatter of time against disk as Vega-Lite; the page fills its two data sets."""
+    import altair as alt
+
+    points = alt.Chart(alt.Data(name="points"))
+    axes = {
+        "x": alt.X("seconds:Q").scale(type="log", nice=False, padding=24).axis(_ticks(1e3)).title("time to load, ms"),
+        "y": alt.Y("disk:Q").scale(type="log", nice=False, padding=24).axis(_ticks(1e-6)).title("disk, MB"),
+    }
+    tooltip = [
+        alt.Tooltip(f"{field}:N", title=title)
+        for field, title in (
+            ("name", "format"),
+            ("way", "way"),
+            ("time", "time"),
+            ("spread", "quartiles"),
+            ("size", "disk"),
+            ("peak", "memory"),
+        )
+    ]
+    colour = (
+        alt.Color("way:N").scale(domain=["ours", "published"], range=["var(--ours)", "var(--published)"]).legend(None)
+    )
+    shape = alt.Shape("way:N").scale(domain=["ours", "published"], range=["circle", "square"]).legend(None)
+    marked = {"color": colour, "shape": shape, "tooltip": tooltip, "href": "href:N", **axes}
+    full = alt.condition("datum.inside", alt.value(1), alt.value(0))
+    front = points.transform_filter("datum.front").mark_line(strokeDash=[5, 3], color="var(--front)", strokeWidth=1.5)
+    layers = [
+        front.encode(**axes, order="seconds:Q"),
+        points.mark_point(size=110, filled=False, cursor="pointer").encode(**marked),
+        points.mark_point(size=110, filled=True, cursor="pointer").encode(opacity=full, **marked),
+        alt.Chart(alt.Data(name="labels"))
+        .mark_text(fontSize=12, baseline="middle")
+        .encode(text="name:N", x=alt.X("x:Q").scale(None).axis(None), y=alt.Y("y:Q").scale(None).axis(None)),
+    ]
+    chart = alt.layer(*layers).properties(width="container", height=420, background="transparent")
+    config = chart.configure(font="system-ui, sans-serif", autosize=alt.AutoSizeParams(type="fit", contains="padding"))
+    return config.configure_view(stroke=None).configure_axis(labelFontSize=12, titleFontSize=13).to_dict()
+
+
+def _ticks(factor: float) -> Any:
+    """Return an axis that tells 1, 2 and 5 of each decade, in a unit of which `factor` make one of the data's."""
+    import altair as alt
+
+    told = "test(/^[125]/, format(datum.value, '.0e'))"
+    return alt.Axis(
+        labelExpr=f"{told} ? format(datum.value * {factor}, '~g') : ''",
+        labelOverlap="greedy",
+        labelSeparation=6,
+        gridOpacity={"condition": {"test": told, "value": 1}, "value": 0},
+        tickOpacity={"condition": {"test": told, "value": 1}, "value": 0},
+    )
+
+
+def _bundle() -> str:
+    """Return Vega, Vega-Lite, Vega-Embed and the page's own script as one."""
+    import altair as alt
+    import vl_convert
+
+    version = "v" + ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    return _SCRIPT_END.sub(r"\\x3c", vl_convert.javascript_bundle(_text("which.js"), vl_version=version))
+
+
+def _published(tables: list[dict[str, Any]]) -> str:
+    """Return the published figures beside what is measured, or by themselves."""
+    parts = ['<h2 id="published">What the published experiment said, and what is measured</h2>']
+    for place, measured in enumerate(tables):
+        rows = [report.cells(get_row(label), found, measured["payload"]) for label, found in measured["rows"].items()]
+        caption = f"{report.title(measured)}. {report.machine_line(measured)}"
+        parts.append(_html_table(f"measured-{place}", caption, report.COLUMNS, rows))
+    if not tables:
+        columns = [("", "row"), ("published", "MB on disk"), ("published", "MB of memory"), ("published", "ms")]
+        rows = [[row.label, f"{row.disk:.0f}", f"{row.memory:.0f}", f"{1e3 * row.time:.0f}"] for row in ROWS]
+        parts.append(_html_table("measured", "As published; vidformats table --json measures it again.", columns, rows))
+    return "\n".join(parts)
+
+
+def _html_table(name: str, caption: str, columns: Iterable[tuple[str, str]], rows: list[list[str]]) -> str:
+    """Return a table whose columns stand in groups; what is not a figure is set as text."""
+    columns = list(columns)
+    groups = "".join(
+        f'<th scope="colgroup" colspan="{len(list(members))}">{html.escape(group)}</th>' if group else "<td></td>"
+        for group, members in itertools.groupby(columns, key=operator.itemgetter(0))
+    )
+    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for _, title in columns)
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(first)}</th>{"".join(map(_cell, rest))}</tr>' for first, *rest in rows
+    )
+    return (
+        f'<p class="quiet" id="{name}">{html.escape(caption)}</p>'
+        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{name}">'
+        f'<table aria-labelledby="{name}"><thead><tr>{groups}</tr><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(text: str) -> str:
+    kind = "" if not text or text[0].isdigit() else "text short" if len(text) < 10 else "text"
+    return f'<td class="{kind}">{html.escape(text)}</td>'
