@@ -113,7 +113,9 @@ def test_every_public_name_is_explained(name):
 
 def public_methods(cls):
     kinds = (property, staticmethod, classmethod)
-    return [k for k, v in vars(cls).items() if not k.startswith("_") and (inspect.isfunction(v) or isinstance(v, kinds))]
+    return [
+        k for k, v in vars(cls).items() if not k.startswith("_") and (inspect.isfunction(v) or isinstance(v, kinds))
+    ]
 
 
 def test_the_changelog_knows_this_version():

@@ -1,5 +1,7 @@
 """From an index to frames: pure functions against NumPy."""
 
+from itertools import chain, pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -70,10 +72,10 @@ def test_integers_of_any_kind_are_integers():
 def test_runs_are_the_longest_that_count_up(frames):
     frames = np.array(frames, np.int64)
     bounds = runs(frames).tolist()
-    parts = [frames[a:b].tolist() for a, b in zip(bounds, bounds[1:], strict=False)]
-    assert sum(parts, []) == frames.tolist()
+    parts = [frames[a:b].tolist() for a, b in pairwise(bounds)]
+    assert list(chain.from_iterable(parts)) == frames.tolist()
     assert all(part == list(range(part[0], part[0] + len(part))) for part in parts)
-    assert all(a[-1] + 1 != b[0] for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a[-1] + 1 != b[0] for a, b in pairwise(parts))
 
 
 @given(st.lists(st.integers(0, 40)))

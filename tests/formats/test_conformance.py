@@ -7,4 +7,6 @@ from tests.conformance import conformance_of
 ALSO = {"h5_chunked": "h5_frames"}
 
 for _name in vf.formats():
-    globals()[f"Test_{_name}"] = type(f"Test_{_name}", (conformance_of(_name),), {"name": _name, "also": ALSO.get(_name, "")})
+    globals()[f"Test_{_name}"] = type(
+        f"Test_{_name}", (conformance_of(_name),), {"name": _name, "also": ALSO.get(_name, "")}
+    )

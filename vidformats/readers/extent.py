@@ -275,7 +275,13 @@ class StrewnReader(Reader):
             everything = np.ndarray((width, lines, n_frames), self._stored, pages, self._offset, (*strides[:2], item))
             return _Picked(everything, frames)
         first, wider = int(frames[0]), step * item
-        if item == 1 and step in (2, 4, 8) and first + len(frames) * step <= n_frames and sys.byteorder == "little":
+        if (
+            self._stored.kind in "iu"
+            and item == 1
+            and step in (2, 4, 8)
+            and first + len(frames) * step <= n_frames
+            and sys.byteorder == "little"
+        ):
             # Items of `step` bytes, cut down to their first, copy faster than bytes that are `step` apart.
             return np.ndarray(shape, f"u{wider}", pages, self._offset + first, strides)
         return np.ndarray(shape, self._stored, pages, self._offset + first * item, strides)
