@@ -71,6 +71,7 @@ class Published(_Load):
     version = "1"
     params = [CONTENTS, PUBLISHED]
     must_be_right = False
+    repeat = 3
 
     def format_of(self, name):
         return published_row(name).format
