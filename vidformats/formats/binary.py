@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidformats.format import Format, FormatError, Reader, Source
-from vidformats.readers.extent import ExtentReader
+from vidformats.readers.extent import ExtentReader, number_dtype
 from vidformats.readers.files import File
 
 SIDECAR = 1 << 12
@@ -45,10 +45,7 @@ class Binary(Format):
             facts = _facts(sidecar) if sidecar.exists() else {}
             if shape is None and not facts:
                 raise FormatError(path, f"has no sidecar {sidecar.name}: pass shape= and dtype=")
-        try:
-            kind = np.dtype(facts.get("dtype", "uint8") if dtype is None else dtype)
-        except TypeError as error:
-            raise FormatError(path, f"names no dtype that NumPy knows: {error}") from None
+        kind = number_dtype(path, facts.get("dtype", "uint8") if dtype is None else dtype)
         axes = [int(n) for n in (facts["shape"] if shape is None else shape)]
         if axes.count(-1) == 1:
             rest = -int(np.prod(axes, dtype=object)) * kind.itemsize

@@ -93,4 +93,5 @@ class Npz(Format):
         if entry.compress_type != zipfile.ZIP_STORED:
             return InflatingReader(file, entry, {"member": entry.filename, "compressed": True})
         name, extra = struct.unpack("<HH", file.read(4, entry.header_offset + 26).ljust(4, b"\0"))
-        return npy_reader(file, entry.header_offset + 30 + name + extra, member=entry.filename, compressed=False)
+        at = entry.header_offset + 30 + name + extra
+        return npy_reader(file, at, entry.file_size, member=entry.filename, compressed=False)

@@ -42,6 +42,17 @@ EMPTY_FRAMES = 1 << 20
 """Frames of no bytes that are believed: a shape like (10**12, 0) needs no file, but a number for each frame."""
 
 
+def number_dtype(path: str | Path, dtype: Any) -> np.dtype:
+    """Return the dtype that is meant; a `FormatError` where that is none of numbers."""
+    try:
+        stored = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError) as error:  # part of a name is read as Python source
+        raise FormatError(path, f"names no dtype that NumPy knows: {error}") from None
+    if stored.hasobject or stored.kind not in "biufc" or stored.itemsize == 0 or stored.subdtype:
+        raise FormatError(path, f"holds {stored}, not numbers")
+    return stored
+
+
 def check_layout(path: str | Path, size: int, offset: int, shape: tuple[int, ...], dtype: Any) -> np.dtype:
     """Return the dtype if `size` bytes can hold such an array from `offset` on; nothing is allocated.
 
@@ -50,12 +61,7 @@ def check_layout(path: str | Path, size: int, offset: int, shape: tuple[int, ...
     FormatError
         Where the file is too short for what is claimed, or the claim makes no sense.
     """
-    try:
-        stored = np.dtype(dtype)
-    except TypeError as error:
-        raise FormatError(path, f"names no dtype that NumPy knows: {error}") from None
-    if stored.hasobject or stored.kind not in "biufc" or stored.itemsize == 0 or stored.subdtype:
-        raise FormatError(path, f"holds {stored}, not numbers")
+    stored = number_dtype(path, dtype)
     whole = prod(n or 1 for n in shape) * stored.itemsize  # NumPy's own limit counts the empty axes so
     empty = 0 in shape and (whole >= 1 << 63 or shape[0] > EMPTY_FRAMES)
     if not 1 <= len(shape) <= MAX_AXES or min(shape) < 0 or offset < 0 or empty:

@@ -39,9 +39,11 @@ def read_header(file: File, top: bytes, at: int) -> tuple[tuple[int, ...], bool,
     return shape, fortran and len(shape) > 1, dtype, at + stream.tell()
 
 
-def npy_reader(file: File, at: int = 0, **info: Any) -> Reader:
-    """Return the reader of an ``.npy`` that lies at byte `at` of `file`."""
+def npy_reader(file: File, at: int = 0, nbytes: int | None = None, **info: Any) -> Reader:
+    """Return the reader of an ``.npy`` that lies at byte `at` of `file` and has `nbytes`, or goes to its end."""
     shape, fortran, dtype, offset = read_header(file, file.read(HEADER, at), at)
+    if nbytes is not None:  # what lies behind is something else
+        check_layout(file.path, nbytes, offset - at, shape, dtype)
     return (StrewnReader if fortran else ExtentReader)(file, offset, shape, dtype, info)
 
 

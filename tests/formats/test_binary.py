@@ -1,0 +1,109 @@
+"""Bytes without a header: what the sidecar says, and what the caller says."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import vidformats as vf
+
+VIDEO = np.random.default_rng(0).integers(0, 250, (9, 3, 8, 10), np.uint8)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """Make bytes without a sidecar."""
+    VIDEO.astype(">u2").tofile(tmp_path / "raw.bin")
+    return tmp_path / "raw.bin"
+
+
+def test_the_sidecar_is_written(tmp_path):
+    path = vf.write(VIDEO.astype(">u2"), tmp_path / "a.bin")
+    with open(path + ".json") as file:
+        assert json.load(file) == {"shape": [9, 3, 8, 10], "dtype": ">u2"}
+    np.testing.assert_array_equal(np.fromfile(path, ">u2").reshape(VIDEO.shape), VIDEO)
+
+
+def test_without_a_sidecar_the_caller_says(raw):
+    with pytest.raises(vf.FormatError, match="pass shape= and dtype="):
+        vf.open(raw)
+    for shape in ((9, 3, 8, 10), (-1, 3, 8, 10), (9, -1, 8, 10), [np.int64(9), 3, 8, 10]):
+        with vf.open(raw, shape=shape, dtype=">u2") as video:
+            assert video.format == "binary"
+            np.testing.assert_array_equal(video[:], VIDEO)
+
+
+def test_from_an_offset(raw):
+    np.testing.assert_array_equal(vf.load(raw, shape=(-1, 3, 8, 10), dtype=">u2", offset=2 * VIDEO[0].size), VIDEO[1:])
+    # A piece of a frame at the end is none.
+    assert vf.load(raw, shape=(-1, 3, 8, 10), dtype=">u2", offset=2).shape == (8, 3, 8, 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"shape": (10, 3, 8, 10), "dtype": ">u2"}, "cut short"),
+        ({"shape": (9, 3, 8, 10), "dtype": "f8"}, "cut short"),
+        ({"shape": (-1, -1, 8, 10), "dtype": "u1"}, "no video has"),
+        ({"shape": (-2, 3, 8, 10), "dtype": "u1"}, "no video has"),
+        ({"shape": (-1, 3), "dtype": "u1", "offset": 1 << 20}, "no video has"),
+        ({"shape": (3,), "dtype": "u1", "offset": -1}, "no video has"),
+        ({"shape": (), "dtype": "u1"}, "no video has"),
+        ({"shape": (-1,), "dtype": "O"}, "not numbers"),
+        ({"shape": (-1,), "dtype": "S0"}, "not numbers"),
+        ({"shape": (-1,), "dtype": "nonsense"}, "no dtype"),
+        ({"shape": (1 << 60, 1 << 60), "dtype": "u1"}, "cut short"),
+        ({"dtype": "u1"}, "pass shape="),
+    ],
+)
+def test_what_the_caller_says_must_fit(raw, options, fault):
+    with pytest.raises(vf.FormatError, match=fault):
+        vf.open(raw, format="binary", **options)
+
+
+def test_an_axis_left_open_beside_an_empty_one(raw):
+    assert vf.load(raw, shape=(-1, 0), dtype="u1").shape == (0, 0)
+
+
+def test_the_caller_overrules_the_sidecar(tmp_path):
+    path = vf.write(VIDEO, tmp_path / "a.bin")
+    assert vf.load(path, shape=(-1, 240)).shape == (9, 240)
+    assert vf.load(path, dtype="i1").dtype == np.int8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "null", "3", "[]", "{}", '{"shape": 5, "dtype": "|u1"}', '{"shape": [9, 3, 8, 10]}', "\xff\xfe", "[" * 4000,
+        '{"shape": [9, 3, 8, 10.0], "dtype": "|u1"}', '{"shape": [9, 3, -8, -10], "dtype": "|u1"}',
+        '{"shape": [9, 3, 8, 10], "dtype": 3}', '{"shape": [9, 3, 8, 10], "dtype": "nonsense"}',
+        '{"shape": [9, 3, 8, 10], "dtype": "O"}', '{"shape": [9, 3, 8, 9], "dtype": "|u1"}',
+        '{"shape": [9, 3, 8, 11], "dtype": "|u1"}', '{"shape": [], "dtype": "|u1"}',
+        '{"shape": [' + "9" * 3000 + '], "dtype": "|u1"}',
+        '{"shape": [9, 3, 8, 10], "dtype": "|u1"}' + " " * 5000 + "x",
+        '{"shape": [9, 3, 8, 10], "dtype": "(1,"}', '{"shape": [9, 3, 8, 10], "dtype": "u1,u1"}',
+    ],
+)  # fmt: skip
+def test_a_wrong_sidecar_is_a_format_error(tmp_path, text):
+    path = vf.write(VIDEO, tmp_path / "a.bin")
+    (tmp_path / "a.bin.json").write_text(text, encoding="latin1")
+    if text.endswith("x"):  # what is behind a whole sidecar's length is not looked at
+        assert vf.load(path).shape == VIDEO.shape
+        return
+    with pytest.raises(vf.FormatError, match=r"a\.bin"):
+        vf.open(path)
+
+
+def test_bytes_that_look_like_another_format(tmp_path):
+    """With a sidecar they are bytes, whatever they begin with."""
+    data = np.frombuffer(b"\x93NUMPY\x01\x00 and more", np.uint8)
+    path = vf.write(data, tmp_path / "a.bin")
+    np.testing.assert_array_equal(vf.load(path), data)
+
+
+def test_a_file_that_moved_without_its_sidecar(tmp_path):
+    path = vf.write(VIDEO, tmp_path / "a.bin")
+    shutil.move(path, tmp_path / "b.bin")
+    with pytest.raises(vf.FormatError, match=r"has no sidecar b\.bin\.json"):
+        vf.open(tmp_path / "b.bin")
