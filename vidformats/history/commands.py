@@ -85,7 +85,7 @@ def _days(
         except ReleaseError as error:
             missing[version] = str(error)
         else:
-            days.setdefault(version, wheel_date(wheel))
+            days[version] = days.get(version) or wheel_date(wheel)
     return missing, days
 
 

@@ -128,8 +128,8 @@ def expand(library: Library, versions: list[str]) -> list[str]:
             meant.append(version)
             continue
         try:
-            first, last = known.index(versions[place - 1]), known.index(versions[place + 1])
-        except (ValueError, IndexError):
+            first, _, last = (known.index(near) if near != "..." else -1 for near in versions[place - 1 : place + 2])
+        except ValueError:
             raise ReleaseError(f"... needs a known {library.name} release on either side: {', '.join(known)}") from None
         meant += known[first + 1 : last]
     return list(dict.fromkeys(meant))
