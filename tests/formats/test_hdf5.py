@@ -221,6 +221,22 @@ def test_which_dataset(tmp_path):
     assert reader(tmp_path / "v.h5").shape == (5,)
 
 
+def test_links_are_followed_once_or_not_at_all(tmp_path):
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        group = file.create_group("a/b")
+        group["round"] = file["a"]
+        group["data"] = file["same"] = np.arange(3)
+        file["a/again"] = file["same"]
+        del file["same"]
+        file["soft"], file["far"] = h5py.SoftLink("/nowhere"), h5py.ExternalLink("other.h5", "/x")
+    with pytest.raises(FormatError, match=r"a/again, a/b/data$"):
+        reader(tmp_path / "v.h5")
+    with h5py.File(tmp_path / "v.h5", "a") as file:
+        del file["a/b/data"]
+        file["twice"] = file["a/again"]
+    np.testing.assert_array_equal(vf.load(tmp_path / "v.h5"), np.arange(3))
+
+
 def test_not_hdf5(tmp_path):
     path = tmp_path / "v.h5"
     with pytest.raises(FileNotFoundError):

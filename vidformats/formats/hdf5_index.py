@@ -15,6 +15,7 @@ from vidformats.format import FormatError
 from vidformats.readers.chunks import Decode, Stream
 from vidformats.readers.files import File
 from vidformats.readers.inflate import inflate, stream
+from vidformats.select import blocks
 
 SPARSE = 64
 """Places of the chunk grid believed for each chunk stored: more would cost memory for no data."""
@@ -89,8 +90,9 @@ def chunk_index(file: File, dataset: h5py.Dataset, base: int) -> tuple[NDArray[n
         When the shape claims far more than the chunks stored.
     """
     grid = _grid(dataset)
-    table = _from_btree(file, dataset, base)
-    if table is None:
+    try:
+        table = _from_btree(file, dataset, base)
+    except ValueError:
         if base:  # releases of HDF5 differ in whether they count the user block
             return None
         table = _from_library(dataset)
@@ -104,55 +106,63 @@ def chunk_index(file: File, dataset: h5py.Dataset, base: int) -> tuple[NDArray[n
     return index[0], index[1]
 
 
-def _from_library(dataset: h5py.Dataset) -> tuple[NDArray[Any], ...]:
+def _from_library(dataset: h5py.Dataset) -> NDArray[np.int64]:
     found: list[Any] = []
     dataset.id.chunk_iter(found.append)
     places = np.fromiter(chain.from_iterable(c.chunk_offset for c in found), np.int64).reshape(-1, dataset.ndim)
-    return _cells(dataset, places), *(np.fromiter((c[k] for c in found), np.int64) for k in (1, 2, 3))
+    return np.array([_cells(dataset, places), *(np.fromiter((c[k] for c in found), np.int64) for k in (1, 2, 3))])
 
 
-def _from_btree(file: File, dataset: h5py.Dataset, base: int) -> tuple[NDArray[Any], ...] | None:
-    """Read the version 1 B-tree that HDF5 makes by default; None for another kind of index, or in any doubt.
+def _from_btree(file: File, dataset: h5py.Dataset, base: int) -> NDArray[np.int64]:
+    """Read the version 1 B-tree that HDF5 makes by default; `ValueError` for another index, or in any doubt.
 
-    HDF5's own iteration takes 2 us a chunk: for small chunks that is longer than reading them. A level
-    of the tree is read at once here. Described in "HDF5 File Format Specification", III.A.1 and IV.A.2.i.
+    HDF5's own iteration takes 2 us a chunk: for small chunks that is longer than reading them. Described
+    in "HDF5 File Format Specification", III.A.1 and IV.A.2.i.
     """
     ndim, itemsize = dataset.ndim, dataset.dtype.itemsize
-    header = file.read(_HEADER, base + h5py.h5o.get_info(dataset.id).addr)
+    # Not h5o.get_info: it counts the bytes of the index, and so reads all of it, for an address.
+    low, high = h5py.h5g.get_objinfo(dataset.id).objno
+    header = file.read(_HEADER, base + low + (high << 32))
     # A chunked layout of version 3: rank and one more, the tree's address, chunk's shape, item's size.
-    head, tail = bytes((3, 2, ndim + 1)), struct.pack(f"<{ndim + 1}I", *dataset.chunks, itemsize)
-    at = header.find(tail) - 11
-    if at < 0 or header[at : at + 3] != head:
-        return None
+    at = header.find(struct.pack(f"<{ndim + 1}I", *dataset.chunks, itemsize)) - 11
+    if at < 0 or header[at : at + 3] != bytes((3, 2, ndim + 1)):
+        raise ValueError("no such layout")
+    (root,) = struct.unpack_from("<q", header, at + 3)
+    if root == -1:
+        return np.empty((4, 0), np.int64)
     entry = np.dtype([("size", "<u4"), ("mask", "<u4"), ("place", "<i8", (ndim + 1,)), ("child", "<i8")])
-    node = np.dtype(
-        [("magic", "S5"), ("level", "u1"), ("used", "<u2"), ("siblings", "<i8", 2), ("entries", entry, _NODE)]
-    )
-    children = np.frombuffer(header, "<i8", 1, at + 3)
-    if children[0] == -1:
-        return tuple(np.empty((4, 0), np.int64))
-    level = None
-    while level != 0:
-        nodes = np.empty(len(children), node)
-        if nodes.nbytes > file.size or len(np.unique(children)) < len(children):
-            return None
-        view = memoryview(nodes.view(np.uint8))  # type: ignore[arg-type]
-        for k, child in enumerate((children + base).tolist()):
-            if not 0 <= child <= file.size - node.itemsize:
-                return None
-            file.read_into([view[k * node.itemsize : (k + 1) * node.itemsize]], child, node.itemsize)
-        level = int(nodes["level"][0]) if level is None else level - 1
-        if (nodes["magic"] != b"TREE\x01").any() or (nodes["level"] != level).any() or (nodes["used"] > _NODE).any():
-            return None
-        entries = nodes["entries"][np.arange(_NODE) < nodes["used"][:, None]]
-        children = entries["child"]
-    places = entries["place"][:, :ndim]
-    if ((places < 0) | (places >= dataset.shape) | (places % dataset.chunks != 0)).any():
-        return None
-    cells = _cells(dataset, places)
-    if (np.diff(cells) <= 0).any():
-        return None
-    return cells, entries["mask"], children + base, entries["size"].astype(np.int64)
+    node = np.dtype([("magic", "S5"), ("level", "u1"), ("used", "<u2"), ("kin", "<i8", 2), ("entries", entry, _NODE)])
+
+    def table(entries: NDArray[Any]) -> NDArray[np.int64]:
+        places = entries["place"][:, :ndim]
+        if (places % dataset.chunks).any():
+            raise ValueError("a chunk off the grid")
+        return np.array([_cells(dataset, places), entries["mask"], entries["child"] + base, entries["size"]], np.int64)
+
+    top = file.read(6, base + root)[-1]
+    found = np.array([root])
+    for level in range(top, -1, -1):
+        if len(found) * node.itemsize > file.size or len(np.unique(found)) < len(found):
+            raise ValueError("more nodes than the file holds")
+        # Some nodes at a time, each boiled down at once: a tree takes several times the memory of its table.
+        parts = (_entries(file, found[part] + base, node, level) for part in blocks(len(found), 128))
+        found = np.concatenate([e["child"] if level else table(e) for e in parts], axis=-1)
+    if (np.diff(found[0]) <= 0).any():
+        raise ValueError("chunks out of order")
+    return found
+
+
+def _entries(file: File, addresses: NDArray[np.int64], node: np.dtype, level: int) -> NDArray[Any]:
+    """Return what nodes of a B-tree hold, in their order."""
+    nodes = np.empty(len(addresses), node)
+    view = memoryview(nodes.view(np.uint8))  # type: ignore[arg-type]
+    for k, at in enumerate(addresses.tolist()):
+        if not 0 <= at <= file.size - node.itemsize:
+            raise ValueError("a node outside the file")
+        file.read_into([view[k * node.itemsize : (k + 1) * node.itemsize]], at, node.itemsize)
+    if (nodes["magic"] != b"TREE\x01").any() or (nodes["level"] != level).any() or (nodes["used"] > _NODE).any():
+        raise ValueError("no node of this tree")
+    return nodes["entries"][np.arange(_NODE) < nodes["used"][:, None]]
 
 
 def _cells(dataset: h5py.Dataset, places: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -35,8 +36,7 @@ def open_dataset(path: Path, name: str | None = None, matlab: bool = False) -> R
     raw, file, reader = File(path), None, None
     try:
         file = h5py.File(path, "r")
-        names = _names(file, matlab)
-        reader = _reader(raw, file, file[pick(path, names, name and name.strip("/"), "dataset")], matlab)
+        reader = _reader(raw, file, _find(file, path, name, matlab), matlab)
         return reader
     except FormatError:
         raise
@@ -97,19 +97,33 @@ def _empty(data: h5py.Dataset) -> np.ndarray:
     return np.empty(shape, "u1" if kind == "logical" else kind)
 
 
-def _names(file: h5py.File, matlab: bool) -> list[str]:
-    """Return the datasets that hold numbers."""
-    names: list[str] = []
+def _find(file: h5py.File, path: Path, name: str | None, matlab: bool) -> h5py.Dataset:
+    """Return the dataset of that name, or the one that is meant without a name."""
+    usual = file.get(name or "video")
+    if _is_numeric(usual, matlab):
+        return usual
+    # Not visititems: it counts the bytes of every dataset's index, and so reads all of them.
+    names, groups, seen = [], [file], {h5py.h5g.get_objinfo(file["/"].id).objno}
+    while groups:
+        group = groups.pop()
+        for key in group:
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                continue
+            item = group[key]
+            number = h5py.h5g.get_objinfo(item.id).objno
+            if number not in seen and isinstance(item, h5py.Group):
+                groups.append(item)
+            elif number not in seen and _is_numeric(item, matlab):
+                names.append(item.name.lstrip("/"))
+            seen.add(number)
+    return file[pick(path, names, name and name.strip("/"), "dataset")]
 
-    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        if not isinstance(item, h5py.Dataset) or not item.shape or item.dtype.kind not in "biufc":
-            return
-        # MATLAB keeps what cells refer to in #refs#, and text as numbers.
-        if not matlab or (name[0] != "#" and item.attrs.get("MATLAB_class") != b"char"):
-            names.append(name)
 
-    file.visititems(visit)
-    return names
+def _is_numeric(item: Any, matlab: bool) -> bool:
+    if not isinstance(item, h5py.Dataset) or not item.shape or item.dtype.kind not in "biufc":
+        return False
+    # MATLAB keeps what cells refer to in #refs#, and text as numbers.
+    return not matlab or not (item.name.startswith("/#") or item.attrs.get("MATLAB_class") == b"char")
 
 
 def _kind(data: h5py.Dataset) -> str:
