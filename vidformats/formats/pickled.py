@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vidformats.format import Format, FormatError, Reader, Source
-from vidformats.readers.extent import ExtentReader, StrewnReader
+from vidformats.readers.extent import ExtentReader, StrewnReader, TurnedReader
 from vidformats.readers.files import File
 from vidformats.readers.opcodes import pickled_array
 
@@ -21,9 +21,9 @@ class Pickle(Format):
     """One array, pickled with protocol 5."""
 
     def write(self, video: Source, path: Path) -> None:
-        """Pickle an array as it is; frames that are still to come get the same opcodes around them."""
+        """Pickle an array as it is; others get the same opcodes around their frames, which come in order."""
         with open(path, "wb") as file:
-            if video.array is not None:
+            if video.array is not None and video.array.flags.c_contiguous:
                 pickle.dump(video.array, file, protocol=5)
                 return
             head, _ = _around(0, video)
@@ -39,10 +39,15 @@ class Pickle(Format):
     def open(self, path: Path) -> Reader:
         """Open a pickled array in either order of axes and of bytes; anything else is a `FormatError`."""
         file = File(path)
-        data, dtype, shape, fortran = pickled_array(file)
+        data, dtype, shape, fortran, axes = pickled_array(file)
         if int(np.prod(shape, dtype=object)) * dtype.itemsize != data.nbytes:
             raise FormatError(path, f"claims {shape} of {dtype} in {data.nbytes} bytes")
-        return (StrewnReader if fortran and len(shape) > 1 else ExtentReader)(file, data.offset, shape, dtype)
+        if axes and axes[0] != 0:
+            raise FormatError(
+                path, "is a pickle of an array whose frames are strewn; pickle numpy.ascontiguousarray of it"
+            )
+        reader = (StrewnReader if fortran and len(shape) > 1 else ExtentReader)(file, data.offset, shape, dtype)
+        return TurnedReader(reader, axes) if axes else reader
 
 
 class _Around:

@@ -117,6 +117,13 @@ class ExtentReader(Reader):
         if not self._stored.isnative:
             out.byteswap(inplace=True)
 
+    def fetch_one(self, frame: int, out: np.ndarray) -> None:
+        """Read one frame by one system call."""
+        if out.size:
+            self._file.read_into([out], self._offset + frame * self._frame_bytes, self._frame_bytes)
+            if not self._stored.isnative:
+                out.byteswap(inplace=True)
+
     def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
         """Read frames, of a crop only the parts that hold it."""
         if not out.size:
@@ -198,6 +205,27 @@ class ExtentReader(Reader):
 
         share(work, range(len(bounds) - 1), threads)
         plan.repeat(out)
+
+
+class TurnedReader(Reader):
+    """Reader of frames whose axes lie in another order than they are shown in.
+
+    Parameters
+    ----------
+    reader : Reader
+        Of the frames as they lie.
+    axes : tuple of int
+        As ``ndarray.transpose`` takes them; the first is 0.
+    """
+
+    def __init__(self, reader: Reader, axes: tuple[int, ...]):
+        self._reader, self._back = reader, tuple(np.argsort(axes).tolist())
+        self.shape, self.dtype, self.info = tuple(reader.shape[k] for k in axes), reader.dtype, reader.info
+
+    def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
+        """Read as the frames lie, into the result seen that way."""
+        crop = crop and tuple(crop[k - 1] for k in self._back[1:])
+        self._reader.read(frames, out.transpose(self._back), crop, threads)
 
 
 class StrewnReader(Reader):

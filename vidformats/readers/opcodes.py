@@ -120,13 +120,15 @@ def _dtype(term: Any) -> np.dtype:
     return np.dtype(("" if state[1] == "|" else state[1]) + code)
 
 
-def pickled_array(file: File) -> tuple[Span, np.dtype, tuple[int, ...], bool]:
-    """Return where a pickled array has its bytes, its dtype, its shape, and whether it is in Fortran order.
+def pickled_array(file: File) -> tuple[Span, np.dtype, tuple[int, ...], bool, tuple[int, ...]]:
+    """Return where a pickled array has its bytes, its dtype, its shape as it lies, and in what order that is.
+
+    The order is whether it is Fortran's, and how the axes were transposed, where they were.
 
     Raises
     ------
     FormatError
-        For anything but the two shapes in which NumPy pickles an array of numbers.
+        For anything but the shapes in which NumPy pickles an array of numbers.
     """
     term = walk(file)
     try:
@@ -135,10 +137,13 @@ def pickled_array(file: File) -> tuple[Span, np.dtype, tuple[int, ...], bool]:
         raise FormatError(file.path, "is a pickle of something else than one array of numbers") from None
 
 
-def _matched(term: Any) -> tuple[Span, np.dtype, tuple[int, ...], bool]:
+def _matched(term: Any) -> tuple[Span, np.dtype, tuple[int, ...], bool, tuple[int, ...]]:
     function, arguments = term.parts
-    if term.verb == "reduce":  # protocol 5: _frombuffer(bytes, dtype, shape, order)
-        data, dtype, shape, order = arguments
+    axes: tuple[int, ...] = ()
+    if term.verb == "reduce":  # protocol 5: _frombuffer(bytes, dtype, shape, order), with "K" and how it was transposed
+        data, dtype, shape, order, *rest = arguments
+        if order == "K":
+            axes = rest[0]
         (module, name), known = function.parts, (REBUILD[0], "_frombuffer")
         fortran = order == "F"
     else:  # protocol 4: _reconstruct(ndarray, (0,), b"b").__setstate__((1, shape, dtype, fortran, bytes))
@@ -147,6 +152,6 @@ def _matched(term: Any) -> tuple[Span, np.dtype, tuple[int, ...], bool]:
     # Only text is looked up: a tuple of tuples of ... would take for ever to hash.
     if not isinstance(module, str) or module not in known[0] or name != known[1] or not isinstance(data, Span):
         raise ValueError
-    if not all(isinstance(n, int) for n in shape):
+    if not all(isinstance(n, int) for n in (*shape, *axes)) or (axes and sorted(axes) != list(range(len(shape)))):
         raise ValueError
-    return data, _dtype(dtype), shape, bool(fortran)
+    return data, _dtype(dtype), shape, bool(fortran), axes
