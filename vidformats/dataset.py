@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidformats.format import FormatError
+from vidformats.relay import Pool, tensors
 from vidformats.video import Video
 
 if TYPE_CHECKING:
@@ -42,6 +43,23 @@ class Stream(NamedTuple):
     rate: Fraction
     shift: int
     options: dict[str, Any]
+
+
+class Samples(list):
+    """The samples of a batch, in the order asked for, as parts of the arrays they were read into.
+
+    Attributes
+    ----------
+    batch : dict of str to ndarray
+        The same in order of rows.
+    """
+
+    def __init__(self, batch: dict[str, np.ndarray], order: NDArray[np.int64]):
+        super().__init__([{} for _ in order])
+        self.batch = batch
+        for at, place in enumerate(order.tolist()):
+            self[place] = {name: array[at] for name, array in batch.items()}
+            self[place]["row"] = int(self[place]["row"])
 
 
 class WindowDataset:
@@ -138,6 +156,7 @@ class WindowDataset:
         self.phase, self.seed = phase, seed
         self._epoch = SharedInteger() if phase == "random" else None
         self._videos: dict[tuple[str, int], Video] = {}
+        self._pool = Pool()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -151,17 +170,37 @@ class WindowDataset:
 
         They are parts of one array a stream; whoever keeps one sample for long should copy it.
         """
+        return Samples(*self._batch(indices))
+
+    def _batch(self, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], NDArray[np.int64]]:
+        """Return the batch in order of rows, and for each of its samples the place it was asked at."""
         rows = self.rows[np.asarray(indices, np.int64)]
         order = np.argsort(rows, kind="stable")  # by trial, and in a trial by time
         trials, starts = self.windows.locate(rows[order])
         time, mask = self._time(rows[order], trials, starts)
         batch = {name: self._read(name, trials, time, mask) for name in self.streams}
-        batch["mask"] = mask
-        samples: list[dict[str, Any]] = [{} for _ in rows]
-        for at, place in enumerate(order.tolist()):
-            samples[place] = {name: array[at] for name, array in batch.items()}
-            samples[place]["row"] = int(rows[place])
-        return samples
+        return batch | {"mask": mask, "row": rows[order]}, order
+
+    def collate(self, samples: list[dict[str, Any]]) -> Any:
+        """Make a batch of tensors without a copy: ``DataLoader(ds, ..., collate_fn=ds.collate)``.
+
+        Several times as fast as the default: the batch is read into memory that a worker and the training
+        process share, and that is used again once the tensors are gone. The samples of a batch come in
+        order of their rows, whatever order they were drawn in.
+
+        Parameters
+        ----------
+        samples : list of dict
+            What `__getitems__` returned.
+
+        Returns
+        -------
+        dict of str to tensor
+            ``(B, size, ...)`` for each stream, ``mask`` ``(B, size)`` and ``row`` ``(B,)``.
+        """
+        if isinstance(samples, Samples):
+            return tensors(self._pool, samples.batch)
+        return tensors(self._pool, {name: np.stack([s[name] for s in samples]) for name in samples[0]})
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other random phases from now on; call it before each epoch, with its number.
@@ -212,7 +251,7 @@ class WindowDataset:
             wanted = frames[start:stop]
             mask[start:stop] &= (wanted >= 0) & (wanted < len(video))
             if batch is None or first is None:
-                batch, first = np.empty((*frames.shape, *video.shape[1:]), video.dtype), video
+                batch, first = self._pool.empty((*frames.shape, *video.shape[1:]), video.dtype), video
             elif (video.shape[1:], video.dtype) != (first.shape[1:], first.dtype):
                 raise FormatError(
                     video.path,
