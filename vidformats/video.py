@@ -23,6 +23,8 @@ from vidformats.threads import default_threads
 
 _lock = threading.RLock()
 _recent: OrderedDict[int, weakref.ref[Video]] = OrderedDict()
+_last = 0
+"""Key of the video read last: it need not be moved to the end again."""
 _inherited: list[Reader] = []
 
 
@@ -155,6 +157,11 @@ class Video:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read what `index` chooses, as NumPy would, into a new array."""
+        if type(index) is int and -self.shape[0] <= index < self.shape[0] and len(self.shape) > 1:
+            reader = self._open()  # one frame of a random many: a plan would cost more than the frame
+            result = np.empty(self.shape[1:], self.dtype)
+            reader.fetch_one(index % self.shape[0], result)
+            return result
         chosen = select(index, self.shape)
         reader = self._open()
         result = np.empty(chosen.shape, self.dtype)
@@ -242,9 +249,12 @@ class Video:
 
     def _open(self) -> Reader:
         """Return this process's reader, opening the file where there is none."""
+        global _last
         if self._closed:
             raise ValueError(f"{self.path}: this video is closed")
         reader = self._reader
+        if reader is not None and _last == id(self):
+            return reader
         if reader is None:
             if _stamp(self.path) != self._stamp:
                 raise FormatError(self.path, "changed since this video was opened; open it again")
@@ -261,6 +271,7 @@ class Video:
                 self._reader, self._resting = reader, None
             _recent[id(self)] = weakref.ref(self)
             _recent.move_to_end(id(self))
+            _last = id(self)
         return reader
 
 

@@ -58,33 +58,41 @@ class ImageReader(Reader):
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
         """Decode each wanted image once."""
+        plan, decode = in_order(frames), self._decode
+
+        def work(items: Iterator[tuple[int, int]]) -> None:
+            for frame, row in items:
+                decode(frame, out[row])
+
+        share(work, zip(plan.frames.tolist(), plan.rows.tolist(), strict=True), min(threads, len(plan.frames)))
+        plan.repeat(out)
+
+    def fetch_one(self, frame: int, out: np.ndarray) -> None:
+        """Decode one image."""
+        self._decode(frame, out)
+
+    def _decode(self, frame: int, out: np.ndarray) -> None:
         from vidformats.readers.opencv import cv2
 
-        plan, (_, channels, height, width) = in_order(frames), self.shape
+        _, channels, height, width = self.shape
         grey = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
         flags = grey | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if self.dtype.itemsize > 1 else 0)
         expected = (height, width) if channels == 1 else (height, width, 3)
 
-        def work(items: Iterator[tuple[int, int]]) -> None:
-            for frame, row in items:
-                path = self._paths[frame]
-                data = _bytes(path)
-                self._check(data, path)
-                try:
-                    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-                except cv2.error as error:
-                    raise FormatError(path, f"can't be decoded: {error.err}") from None
-                if image is None or image.dtype != self.dtype or image.shape != expected:
-                    got = "nothing" if image is None else f"{image.shape} of {image.dtype}"
-                    raise FormatError(path, f"decodes to {got}, where the first image has {expected} of {self.dtype}")
-                if channels == 1:
-                    out[row, 0] = image
-                else:
-                    planes = out[row]
-                    cv2.split(image, [planes[2], planes[1], planes[0]])  # OpenCV decodes to BGR
-
-        share(work, zip(plan.frames.tolist(), plan.rows.tolist(), strict=True), min(threads, len(plan.frames)))
-        plan.repeat(out)
+        path = self._paths[frame]
+        data = _bytes(path)
+        self._check(data, path)
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        except cv2.error as error:
+            raise FormatError(path, f"can't be decoded: {error.err}") from None
+        if image is None or image.dtype != self.dtype or image.shape != expected:
+            got = "nothing" if image is None else f"{image.shape} of {image.dtype}"
+            raise FormatError(path, f"decodes to {got}, where the first image has {expected} of {self.dtype}")
+        if channels == 1:
+            out[0] = image
+        else:
+            cv2.split(image, [out[2], out[1], out[0]])  # OpenCV decodes to BGR
 
     def _check(self, data: bytes, path: str) -> None:
         """Refuse a size that differs, or that the bytes can't hold, before a decoder allocates it."""
@@ -188,7 +196,6 @@ def in_numbered_order(names: list[str]) -> list[str]:
     >>> in_numbered_order(["10.jpg", "9.jpg", "007.jpg"])
     ['007.jpg', '9.jpg', '10.jpg']
     """
-
     stems = [name.rpartition(".")[0] for name in names]
     if all(stem.isascii() and stem.isdecimal() for stem in stems):  # plain numbers, by far the most frequent
         return [name for _, name in sorted((int(stem), name) for stem, name in zip(stems, names, strict=True))]
