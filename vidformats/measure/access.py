@@ -67,6 +67,15 @@ def load(path: str, access: str, threads: int | None = None) -> list[np.ndarray]
         return [video[requests[-1]]]
 
 
+def mapped(path: str, access: str) -> list[np.ndarray]:
+    """Load an npy as many do: map it, index the map, and copy what comes."""
+    video = np.load(path, mmap_mode="r")
+    requests = ACCESS[access](len(video))
+    for request in requests[:-1]:
+        np.array(video[request])
+    return [np.array(video[requests[-1]])]
+
+
 def result_shapes(path: str, access: str) -> tuple[list[tuple[int, ...]], np.dtype]:
     """Return the shape of each read's result, and their dtype."""
     with vf.open(path) as video:
@@ -120,23 +129,27 @@ def against_copy(
     Returns
     -------
     dict of list of float
-        Seconds, by name, and under ``"copy"``.
+        Seconds, by name, and under ``"copy"``; where npy is among `paths`, under ``"npy mapped"`` what
+        NumPy's own map of the file takes.
     """
     copy = copy_of(next(iter(paths.values())), access)
     shapes, dtype = result_shapes(next(iter(paths.values())), access)
     fresh = max(map(prod, shapes)) * dtype.itemsize
 
     def prepare(name: str) -> None:
-        if name != "copy":
+        path = paths.get(name.removesuffix(" mapped"))
+        if path is not None:
             if not cold:
-                cache.warm(paths[name])
-            elif not cache.evict(paths[name]):
-                raise OSError(f"{paths[name]}: can't be evicted from the page cache here")
+                cache.warm(path)
+            elif not cache.evict(path):
+                raise OSError(f"{path}: can't be evicted from the page cache here")
         warm_up_memory(3 * fresh)
 
     cases: dict[str, Callable[[], object]] = {
         name: partial(load, path, access, threads) for name, path in paths.items()
     }
+    if "npy" in paths:
+        cases["npy mapped"] = partial(mapped, paths["npy"], access)
     return interleave(cases | {"copy": copy}, rounds, prepare)
 
 
