@@ -158,7 +158,7 @@ def _corpora(
     kinds: tuple[str, ...], names: list[str], frames: int, size: int, data: Path | None, steps: int
 ) -> Iterator[tuple[Path, list[str], Callable[[str], None]]]:
     """Lend a folder for the videos, the contents that can be had, and what to call after each step of a content."""
-    chosen = [kind for kind in map(_available, dict.fromkeys(kinds)) if kind]
+    chosen = list(dict.fromkeys(kind for kind in map(_available, kinds) if kind))
     if not chosen:
         raise SystemExit(1)
     with tempfile.TemporaryDirectory(prefix="vidformats-") as temporary:
