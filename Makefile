@@ -29,6 +29,15 @@ bench: $(VENV)/.bench
 site: $(VENV)/.bench
 	$(BIN)/vidformats site
 
+# A history: the loads at eight commits, and all that the landing page draws at the youngest. About ten minutes.
+# SINCE is the first commit that has what the benchmarks need.
+SINCE ?= b76ee69
+RECORD := VIDFORMATS_PROFILE=short TMPDIR=$(CURDIR)/.asv/tmp $(BIN)/vidformats record
+record: $(VENV)/.bench
+	mkdir -p .asv/tmp
+	$(RECORD) --commits 8 --since $(SINCE) --bench '^formats.Ours.(time_load|track_disk)'
+	$(RECORD) --commits 1 --bench '^formats' --bench '^load.*time_load'
+
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 

@@ -13,7 +13,7 @@ except ImportError as error:
 else:
     missing = None
 
-PROFILES = {"tiny": (48, 32), "regular": (2000, 120), "full": (10_000, 120)}
+PROFILES = {"tiny": (48, 32), "short": (500, 120), "regular": (2000, 120), "full": (10_000, 120)}
 """Name -> frames and pixels along each side; ``VIDFORMATS_PROFILE`` chooses. `full` is the published size."""
 
 PROFILE = os.environ.get("VIDFORMATS_PROFILE", "regular")

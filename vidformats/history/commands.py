@@ -196,9 +196,10 @@ def record(
     for place, commit in enumerate(chosen, 1):
         label = f"{commit[:8]} ({place} of {len(chosen)})"
         # 2 tells that a benchmark failed, which on an older commit is no failure of the run.
+        ended = {0: "done", 2: "done, some benchmarks failed"}
         code = runner.run_asv(["run", f"{commit}^!", *options], folder, label)
-        click.echo(f"{label}: {('done', 'nothing ran', 'done, some benchmarks failed')[min(code, 2)]}")
-        failed += [commit] if code == 1 else []
+        click.echo(f"{label}: {ended.get(code, f'asv run ended with code {code}')}")
+        failed += [] if code in ended else [commit]
     if failed:
         raise SystemExit(1)
 

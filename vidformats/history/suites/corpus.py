@@ -1,6 +1,7 @@
 """What the suites share: the video they read, the frames they ask for, and the check of what is imported."""
 
 import os
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -11,6 +12,9 @@ SHAPE = (1200, 3, 120, 120)
 
 REPEAT = 6
 """Samples of each benchmark in one pass; a statistical verdict takes at least six a side."""
+
+TIMER = time.process_time
+"""CPU seconds: on a shared machine the wall clock measures the neighbours. Threads add up."""
 
 _choice = np.random.default_rng(7)
 SHUFFLED = _choice.permutation(SHAPE[0])[:400]

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 
-from .corpus import ACCESSES, REPEAT, SHAPE, SHUFFLED, check_pinned, touch_memory, video
+from .corpus import ACCESSES, REPEAT, SHAPE, SHUFFLED, TIMER, check_pinned, touch_memory, video
 
 LAYOUTS = {
     "contiguous": {},
@@ -13,7 +13,8 @@ LAYOUTS = {
 
 
 class _Layout:
-    version = "1"
+    version = "2"
+    timer = TIMER
     number = 1
     repeat = REPEAT
     rounds = 1

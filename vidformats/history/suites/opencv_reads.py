@@ -5,7 +5,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .corpus import REPEAT, check_pinned, video
+from .corpus import REPEAT, TIMER, check_pinned, video
 
 IMAGES = 200
 FRAMES = 600
@@ -13,7 +13,8 @@ WINDOWS = (37, 291, 488)
 
 
 class _Suite:
-    version = "1"
+    version = "2"
+    timer = TIMER
     number = 1
     repeat = REPEAT
     rounds = 1
