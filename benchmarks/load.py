@@ -1,6 +1,6 @@
 """Our readers, as training uses them: warm and cold, in seconds and in copies of the same bytes."""
 
-from benchmarks.common import N_FRAMES, SIZE, Corpus, missing
+from benchmarks.common import N_FRAMES, PROFILE, SIZE, Corpus, missing
 
 try:
     from vidformats.measure import access, cache
@@ -11,6 +11,8 @@ except ImportError as error:
 
 READERS = ["npy", "h5", "mat", "h5_plain", "h5_chunked", "h5_frames", "jpg", "mp4"]
 """One format for each way of reading; binary, pickle, mat_frames and stored npz are read as npy is."""
+if PROFILE == "tiny":
+    READERS = ["npy", "h5_chunked", "jpg", "mp4"]  # one for each reader: the others run in benchmarks/formats.py
 
 ACCESS = ["every_4th", "scan", "windows", "random_frames", "random_batches", "first_frame"]
 
