@@ -179,9 +179,11 @@ def replace_block(text: str, name: str, body: str) -> str:
         Where the document has no such block.
     """
     start, end = f"<!-- {name} -->", f"<!-- end {name} -->"
-    if start not in text or end not in text:
+    before, begun, rest = text.partition(start)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
         raise ValueError(f"the document has no block {start} ... {end}")
-    return text[: text.index(start) + len(start)] + f"\n{body}\n" + text[text.index(end) :]
+    return f"{before}{start}\n{body}\n{end}{after}"
 
 
 def natural() -> str:
