@@ -81,8 +81,8 @@ class Reader:
         raise NotImplementedError
 
     def fetch_one(self, frame: int, out: np.ndarray) -> None:
-        """Read one whole frame into `out`, one frame's C-contiguous array: `fetch` without a plan."""
-        self.fetch(np.array([frame], np.int64), out[None], 1)
+        """Read one whole frame into `out`, one frame's C-contiguous array: `read` without a plan."""
+        self.read(np.array([frame], np.int64), out[None])
 
     def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
         """Read frames, or a part of each, into any array.

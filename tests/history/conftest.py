@@ -62,10 +62,10 @@ class Reads:
 
     def time_read(self):
         self.read()
-        time.sleep({"sleepy": 0.006}.get(os.environ["READER"], 0))
+        time.sleep({"sleepy": 0.03}.get(os.environ["READER"], 0))
 
     def time_other(self):
-        time.sleep(0.003)
+        time.sleep(0.015)
 
     def track_broken(self):
         if os.environ["READER"] == "broken":
@@ -142,7 +142,7 @@ def planted(tmp_path_factory):
     (folder / "asv.conf.json").write_text(json.dumps(CONFIG))
     _git(folder / "repository", "init", "--quiet", "--initial-branch=main")
     for number in range(1, 7):
-        delay = 0.002 if number < 4 else 0.008
+        delay = 0.01 if number < 4 else 0.04
         (folder / "repository" / "reader.py").write_text(
             f"import time\n\n\ndef read():\n    time.sleep({delay})  # release {number}\n"
         )

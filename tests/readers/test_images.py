@@ -158,7 +158,9 @@ def test_a_header_that_lies_allocates_nothing(tmp_path, suffix, data, at):
     path = folder(tmp_path, RGB[:3], suffix)
     vf.load(path)
     (path / f"{at}{suffix}").write_bytes(data)
-    with Peak() as peak, pytest.raises(vf.FormatError, match=rf"frames{os.sep}{at}\{suffix}"):
+    # Where the first image lies, any of the others is the first to be found of another size.
+    named = at if at else r"\d"
+    with Peak() as peak, pytest.raises(vf.FormatError, match=rf"frames{os.sep}{named}\{suffix}"):
         vf.load(path, slice(None, None, -1))
     assert peak.increment is None or peak.increment < 20 << 20
 
