@@ -118,6 +118,7 @@ def table(
     "--access", "accesses", multiple=True, type=click.Choice(list(ACCESS)), help="All by default; several times."
 )
 @click.option("--cold", is_flag=True, help="Evict each file from the page cache before it is read, and verify that.")
+@click.option("--add", is_flag=True, help="Keep what the --json file holds already, and add to it.")
 @click.option("--document", type=click.Path(exists=True, path_type=Path), help="Put the tables into this document.")
 def limits(
     kinds: tuple[str, ...],
@@ -130,6 +131,7 @@ def limits(
     names: tuple[str, ...],
     accesses: tuple[str, ...],
     cold: bool,
+    add: bool,
     document: Path | None,
 ) -> None:
     """Measure how near each format is to a copy of the same bytes, for each way in which training reads.
@@ -145,11 +147,13 @@ def limits(
             near.measure(root / kind, kind, chosen, asked, frames, size, rounds, threads, cold, advance)
             for kind in found
         ]
-    tables = "\n".join(map(near.markdown, results))
-    click.echo(tables)
+    click.echo("\n".join(map(near.markdown, results)))
+    if add and json_file and json_file.exists():
+        results = json.loads(json_file.read_text()) + results
     if json_file:
         json_file.write_text(json.dumps(results, indent=1) + "\n")
     if document:
+        tables = "\n".join(map(near.markdown, results))
         document.write_text(report.replace_block(document.read_text(), "limits", tables))
 
 
