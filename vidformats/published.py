@@ -154,16 +154,16 @@ def verdict(result: np.ndarray, expected: np.ndarray, near: float = NEAR) -> str
         return f"wrong: {result.dtype} {'x'.join(map(str, result.shape))}, not frames"
     if isinstance(result, np.memmap) or isinstance(result.base, np.memmap):
         return "nothing read: a lazy view"
-    if _near(result, expected, near):
+    if is_near(result, expected, near):
         return "right" if result.flags.owndata else "right, but a view that keeps all frames"
-    if _near(result[:, ::-1], expected, near):
+    if is_near(result[:, ::-1], expected, near):
         return "wrong: BGR"
     if _is_reordered(result, expected):
         return "wrong order"
     return "wrong pixels"
 
 
-def _near(a: np.ndarray, b: np.ndarray, near: float) -> bool:
+def is_near(a: np.ndarray, b: np.ndarray, near: float) -> bool:
     """Compare a block at a time, for the arrays are as large as memory allows."""
     total = 0
     for start in range(0, len(a), 64):

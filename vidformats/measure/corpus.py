@@ -107,6 +107,17 @@ def expected(folder: str | os.PathLike, name: str) -> np.ndarray:
     return np.load(path_of(folder, "npy"), mmap_mode="r")[::STEP]
 
 
+def decoded(folder: str | os.PathLike, name: str) -> np.ndarray:
+    """Return all frames that `name` should give: the source, mapped, or what another decoder makes of a lossy file."""
+    source = np.load(path_of(folder, "npy"), mmap_mode="r")
+    if not vf.get_format(name).tolerance:
+        return source
+    frames = np.empty(source.shape, source.dtype)
+    for frame, got in zip(frames, decoded_elsewhere(name, path_of(folder, name)), strict=True):
+        frame[:] = got
+    return frames
+
+
 def decoded_elsewhere(name: str, path: str, step: int = 1) -> Iterable[np.ndarray]:
     """Yield every `step`-th frame of a lossy file, ``(C, H, W)`` RGB, by another way than ours: one by one."""
     if os.path.isdir(path):

@@ -10,6 +10,8 @@ from typing import Any
 from vidformats.measure import access, corpus
 from vidformats.measure.clock import ratios
 from vidformats.measure.machine import facts
+from vidformats.published import NEAR
+from vidformats.registry import get_format
 from vidformats.report.table import machine_line
 from vidformats.threads import default_threads
 
@@ -29,6 +31,9 @@ def measure(
     progress: Progress = lambda step: None,
 ) -> dict[str, Any]:
     """Time formats and the copy, interleaved in one process, access by access.
+
+    Before the clock starts, reads of each kind are compared with the source, of a lossy format with what
+    another decoder made of it.
 
     Parameters
     ----------
@@ -56,6 +61,10 @@ def measure(
     threads = threads or default_threads()
     corpus.build(folder, kind, names, n_frames, size, progress=lambda name: progress(f"{kind}: {name} written"))
     paths = {name: corpus.path_of(folder, name) for name in names}
+    for name, path in paths.items():
+        source = corpus.decoded(folder, name)
+        for how in accesses:
+            access.check(path, how, source, threads, near=NEAR if get_format(name).tolerance else 0)
     seconds = {}
     for how in accesses:
         seconds[how] = access.against_copy(paths, how, threads, rounds, cold)
