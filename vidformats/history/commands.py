@@ -18,9 +18,11 @@ from vidformats.history.releases import (
     expand,
     fetch_wheel,
     generate,
+    markdown,
     passes_recorded,
     wheel_date,
 )
+from vidformats.report.table import replace_block
 
 
 @click.command()
@@ -31,6 +33,7 @@ from vidformats.history.releases import (
 @click.option("--passes", default=2, show_default=True, help="Times each release is run, turn by turn, 6 samples each.")
 @click.option("--machine", help="Name for this machine in the results. Default: its size, never its host name.")
 @click.option("--publish", is_flag=True, help="Write the graphs into FOLDER/html.")
+@click.option("--document", type=click.Path(exists=True, path_type=Path), help="Put the figures into this document.")
 @click.option("--bench", metavar="REGEX", help="Only the benchmarks that match.")
 def releases(
     library: str,
@@ -40,6 +43,7 @@ def releases(
     passes: int,
     machine: str | None,
     publish: bool,
+    document: Path | None,
     bench: str | None,
 ) -> None:
     """Measure how releases of a LIBRARY read frames, each VERSION a commit that stock asv understands.
@@ -67,6 +71,8 @@ def releases(
         html_dir = folder / "html"
         _publish(folder, html_dir, site.navigation([], "index.html", alone=True), "")
         site.write_styles(html_dir)
+    if document:
+        document.write_text(replace_block(document.read_text(), library, markdown(folder / "results", commits)))
     for reason in [*missing.values(), *failed]:
         click.echo(reason, err=True)
     if missing or failed:

@@ -27,7 +27,7 @@ class WhichFormat(OutputPublisher):
         folder, results = Path(conf.html_dir), Path(conf.results_dir)
         tables = [
             (path.stem, table)
-            for path in sorted(Path("docs", "results").glob("*.json"))
+            for path in sorted(Path("docs", "results").glob("table*.json"))
             for table in json.loads(path.read_text())
         ]
         drawn = _graphs(graphs)

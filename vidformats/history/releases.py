@@ -7,6 +7,7 @@ all, so that asv compares releases, draws them on its axis and names the one tha
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import shutil
 import subprocess
@@ -283,3 +284,28 @@ def passes_recorded(results: Path, machine: str, commit: str) -> int:
         ]
         fewest = max(fewest, min(taken, default=0))
     return fewest // REPEAT
+
+
+def markdown(results: Path, commits: dict[str, str]) -> str:
+    """Return a table for a document: each case's milliseconds at each release.
+
+    Parameters
+    ----------
+    results : Path
+        asv's folder of results, of one machine.
+    commits : dict of str
+        As `generate` returns them.
+    """
+    from asv.results import iter_results
+
+    found = {result.commit_hash: result for result in iter_results(str(results))}
+    measured = {version: found[commit] for version, commit in commits.items() if commit in found}
+    lines = [f"| case | {' | '.join(measured)} |", f"| --- |{' ---: |' * len(measured)}"]
+    youngest = list(measured.values())[-1]
+    for benchmark in sorted(youngest.get_all_result_keys()):
+        params = youngest.get_result_params(benchmark)
+        figures = [result.get_result_value(benchmark, params) for result in measured.values()]
+        for (case,), row in zip(itertools.product(*params), zip(*figures, strict=True), strict=True):
+            name = f"{benchmark.split('.')[1]}: {case.strip(chr(39))}"
+            lines.append(f"| {name} | {' | '.join('failed' if f is None else f'{1e3 * f:.3g}' for f in row)} |")
+    return "\n".join(lines)

@@ -66,3 +66,18 @@ class Blocks(_Layout):
     """The chunks that h5py chooses for a dataset of frames that grows one at a time."""
 
     layout = "blocks"
+
+
+class Lists(_Layout):
+    """What one more frame in a list costs, scattered over a contiguous dataset."""
+
+    layout = "contiguous"
+    params = [["10", "100", "1000"]]
+    param_names = ["frames"]
+
+    def setup(self, frames):
+        super().setup(frames)
+        self.frames = np.sort(np.random.default_rng(7).choice(SHAPE[0], int(frames), replace=False))
+
+    def time_read(self, frames):
+        self.video[self.frames]
