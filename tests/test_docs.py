@@ -42,6 +42,8 @@ DRY = [
     (r"^git clone ", "true", "needs a network"),
     (r"^cd ", "true", "each command runs in a shell of its own"),
     (r"pip install ", "true", "changes the environment; the extras it names are checked"),
+    (r"^python examples/", "true", "needs torch; tests/test_examples.py runs it where that is installed"),
+    (r"^python -m vidformats\.", "{0[0]} {0[1]} {0[2]} --help", "as for the examples; its options are checked"),
     (r"^asv ", "{0[0]} {0[1]} --help", "takes minutes even when tiny; its options are checked"),
     (r"^vidformats (releases|compare|record|site)\b", "{0[0]} {0[1]} --help", "needs wheels or results; as for asv"),
 ]

@@ -1,0 +1,74 @@
+"""A DataLoader over windows of several videos: our datasets, and what a user would write instead."""
+
+from pathlib import Path
+
+from benchmarks.common import N_FRAMES, PROFILE, SIZE, missing
+
+try:
+    from vidformats.measure import train
+    from vidformats.measure.clock import ratios
+except ImportError as error:
+    missing = missing or error
+
+WAYS = [
+    "npy", "npy_mapped", "npy_clips", "h5", "h5_list", "jpg", "jpg_pillow", "mp4", "mp4_cv2", "mp4_torchcodec",
+]  # fmt: skip
+TRIED = [("npy", "2"), ("npy_mapped", "0")]
+"""What the tiny profile runs: each case imports torch; tests/measure/test_train.py goes over all ways."""
+
+
+class Loader:
+    """Shuffled windows of the scene, in the page cache, with 0, 1 and 2 workers."""
+
+    param_names = ["way", "workers"]
+    params = [WAYS, ["0", "1", "2"]]
+    version = "1"
+    timeout = 600
+    loader = None
+    rounds = number = 1  # an epoch is long enough; further rounds would write the videos anew
+    repeat = 3
+    warmup_time = 0
+
+    def setup_cache(self):
+        """Write the videos, windows as files of their own included."""
+        if missing:
+            return {"missing": str(missing)}
+        train.build(Path("train"), "scene", N_FRAMES, SIZE)
+        return {"folder": "train"}
+
+    setup_cache.timeout = 1800
+
+    def setup(self, facts, way, workers):
+        if "missing" in facts:
+            raise NotImplementedError(facts["missing"])
+        if PROFILE == "tiny" and (way, workers) not in TRIED:
+            raise NotImplementedError("one case of each kind is enough to see that they run")
+        self.folder = Path(facts["folder"])
+        try:
+            train.check(self.folder, way)
+            self.loader = train.loader(self.folder, way, int(workers))
+        except ImportError as error:
+            raise NotImplementedError(str(error)) from None
+        train.epoch(self.loader)  # workers started, files and memory warm
+
+    def teardown(self, facts, way, workers):
+        """End the workers now, not when the next case is measured."""
+        self.loader = None
+
+    def time_epoch(self, facts, way, workers):
+        """Each batch copied once, as on its way to a device."""
+        train.epoch(self.loader)
+
+    def track_epoch_over_mapped(self, facts, way, workers):
+        """Median time over that of ``np.load(mmap_mode="c")[indices]``, in turns."""
+        seconds = train.seconds(self.folder, [way, "npy_mapped"], int(workers), self.repeat)
+        return ratios(seconds[way], seconds["npy_mapped"]).median
+
+    track_epoch_over_mapped.unit = "of the mapped way's time"
+
+    def track_memory(self, facts, way, workers):
+        """Proportional set size of the training process and its workers at its peak, over what it held before."""
+        held = train.memory_in_own_process(self.folder, way, int(workers))
+        return float("nan") if held is None else held["pss"]
+
+    track_memory.unit = "bytes"

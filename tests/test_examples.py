@@ -1,0 +1,41 @@
+"""The examples run as the documents show them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.test_docs import commands
+
+ROOT = Path(__file__).parents[1]
+SHOWN = [command for _, command in commands(ROOT / "docs" / "training.md") if command.startswith("python examples/")]
+
+
+def test_training_learns_the_planted_signal_and_takes_a_folder(tmp_path):
+    for library in ("torch", "sklearn", "matplotlib"):
+        pytest.importorskip(library, reason="the example trains with it")
+    made, own = SHOWN
+    for command in (made, own):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "examples" / "train.py"), *command.split()[2:]],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        if command == made:
+            words = done.stdout.splitlines()[-1].split()
+            assert words[0] == "agreement"
+            assert float(words[1]) > 0.6, "1 is the signal itself, 0 is chance"
+    for folder in (tmp_path / "trained", tmp_path / "mine"):
+        assert (folder / "outputs.png").read_bytes().startswith(b"\x89PNG")
+        outputs = sorted(folder.glob("*.npy"))
+        assert len(outputs) == 6
+        for path in outputs:
+            label = np.load(tmp_path / "trained" / "data" / f"{path.stem}-label.npy")
+            assert np.load(path).shape == (len(label), 1)
