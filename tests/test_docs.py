@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import vidformats as vf
+from vidformats.measure import train
 from vidformats.registry import FORMATS
 from vidformats.report import limits, table
 from vidformats.report.table import replace_block
@@ -192,7 +193,11 @@ def block(path, name):
 
 @pytest.mark.parametrize(
     ("document", "name", "markdown"),
-    [("README.md", "table", table.markdown), ("docs/limits.md", "limits", limits.markdown)],
+    [
+        ("README.md", "table", table.markdown),
+        ("docs/limits.md", "limits", limits.markdown),
+        ("docs/training.md", "train", train.markdown),
+    ],
 )
 def test_measured_figures_are_those_recorded(document, name, markdown):
     recorded = ROOT / "docs" / "results" / f"{name}.json"
