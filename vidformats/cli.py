@@ -170,7 +170,10 @@ def _corpora(
         _check_disk(root, chosen, names, frames, size)
         with _progress() as bar:
             task = bar.add_task("", total=len(chosen) * steps)
-            yield root, chosen, lambda step: bar.update(task, advance=1, description=step)
+            try:
+                yield root, chosen, lambda step: bar.update(task, advance=1, description=step)
+            except corpus.AnotherCorpus as error:
+                raise click.ClickException(str(error)) from None
             bar.update(task, completed=len(chosen) * steps, description="measured")
 
 

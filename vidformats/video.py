@@ -261,6 +261,8 @@ class Video:
             form = registry.get_format(self._format)
             try:
                 reader = self._resting or form.open(Path(self.path), **self._options)
+            except IsADirectoryError:
+                raise FormatError(self.path, f"is a folder, and {self._format} a file") from None
             except TypeError as error:
                 if "argument" not in str(error):
                     raise

@@ -41,7 +41,7 @@ def open_dataset(path: Path, name: str | None = None, matlab: bool = False) -> R
     except FormatError:
         raise
     # What HDF5 and h5py make of a damaged file.
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError) as error:
         raise FormatError(path, f"is no HDF5 file that can be read: {error}") from None
     finally:
         if file and not isinstance(reader, BoxReader):

@@ -22,6 +22,10 @@ BYTES_A_FRAME = {"jpg": 1.2, "webp": 1.2, "mp4": 0.3}
 """Disk a format may take on noise, as a multiple of the payload; 1.05 for those not named."""
 
 
+class AnotherCorpus(ValueError):
+    """The folder holds videos of another content, length or size."""
+
+
 def path_of(folder: str | os.PathLike, name: str) -> str:
     """Return where the corpus in `folder` has the format `name`."""
     return str(Path(folder) / f"{name}{FORMATS[name].suffix}")
@@ -57,14 +61,14 @@ def build(
     ------
     ContentUnavailable
         For ``"face"`` without its clip.
-    ValueError
-        Where `folder` holds another corpus.
+    AnotherCorpus
+        Where `folder` holds one.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     facts, note = {"content": kind, "n_frames": n_frames, "size": size, "seed": seed}, folder / "corpus.json"
     if note.exists() and json.loads(note.read_text()) != facts:
-        raise ValueError(f"{folder}: holds another corpus; name an empty folder")
+        raise AnotherCorpus(f"{folder}: holds another corpus; name an empty folder")
     if not note.exists():
         vf.write(content.make(kind, n_frames, size, seed), path_of(folder, "npy"))
         note.write_text(json.dumps(facts))
