@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import threading
+import time
 import uuid
 import weakref
 from collections import OrderedDict
@@ -58,6 +59,42 @@ def _make_room(weight: int) -> None:
             del _recent[key]
 
 
+class _Reading:
+    """A read under way: a fork in another thread waits for its end.
+
+    Libraries hold locks of their own while they read; a fork in the midst would leave them locked in the
+    child for good, with nobody there to unlock them.
+    """
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        _under_way.add(me)
+        while _forking.locked():
+            _under_way.discard(me)
+            time.sleep(0.001)
+            _under_way.add(me)
+
+    def __exit__(self, *error: object) -> None:
+        _under_way.discard(threading.get_ident())
+
+
+_reading, _forking = _Reading(), threading.Lock()
+_under_way: set[int] = set()
+
+
+def _hold_still() -> None:
+    """Wait, before a fork, for the reads of other threads, and keep new ones from beginning."""
+    _forking.acquire()
+    while _under_way - {threading.get_ident()}:
+        time.sleep(0.001)
+    _lock.acquire()
+
+
+def _go_on() -> None:
+    _lock.release()
+    _forking.release()
+
+
 def _let_go() -> None:
     """Part, in a forked child, from the readers of the parent.
 
@@ -69,11 +106,11 @@ def _let_go() -> None:
             _inherited.append(video._reader)
             video._reader = None
     _recent.clear()
-    _lock.release()
+    _go_on()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_let_go)
+    os.register_at_fork(before=_hold_still, after_in_parent=_go_on, after_in_child=_let_go)
 
 
 class Video:
@@ -127,7 +164,8 @@ class Video:
         if format is None and "shape" in options:
             format = "binary"
         self._format = format or registry.format_of(self.path)
-        reader = self._open()
+        with _reading:
+            reader = self._open()
         self.shape: tuple[int, ...] = tuple(reader.shape)
         self.dtype: np.dtype = np.dtype(reader.dtype)
         self.info: dict[str, Any] = dict(reader.info)
@@ -158,15 +196,17 @@ class Video:
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read what `index` chooses, as NumPy would, into a new array."""
         if type(index) is int and -self.shape[0] <= index < self.shape[0] and len(self.shape) > 1:
-            reader = self._open()  # one frame of a random many: a plan would cost more than the frame
+            # One frame of a random many: a plan would cost more than the frame.
             result = np.empty(self.shape[1:], self.dtype)
-            reader.fetch_one(index % self.shape[0], result)
+            with _reading:
+                self._open().fetch_one(index % self.shape[0], result)
             return result
         chosen = select(index, self.shape)
-        reader = self._open()
         result = np.empty(chosen.shape, self.dtype)
-        if result.size:
-            reader.read(chosen.frames, chosen.target(result), chosen.crop, self._threads())
+        with _reading:
+            reader = self._open()
+            if result.size:
+                reader.read(chosen.frames, chosen.target(result), chosen.crop, self._threads())
         return result if chosen.shape else result[()]
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -219,12 +259,13 @@ class Video:
         ):
             have = f"{out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
             raise ValueError(f"out must be a writable array {expected} of {self.dtype}, not {have}")
-        reader = self._open()
-        if out.size:
-            target = out if len(dims) == 1 else out.reshape(len(numbers), *self.shape[1:])
-            reader.read(numbers, target, None, self._threads())
-            if not np.may_share_memory(target, out):  # strides that would not fold into one axis
-                out[...] = target.reshape(out.shape)
+        target = out if len(dims) == 1 else out.reshape(len(numbers), *self.shape[1:])
+        with _reading:
+            reader = self._open()
+            if out.size:
+                reader.read(numbers, target, None, self._threads())
+        if out.size and not np.may_share_memory(target, out):  # strides that would not fold into one axis
+            out[...] = target.reshape(out.shape)
         return out
 
     def close(self) -> None:
