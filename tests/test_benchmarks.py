@@ -1,5 +1,6 @@
 """The whole suite on tiny data: every benchmark runs, and a wrong pixel in one of ours fails it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,12 +13,23 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def asv(tmp_path):
-    """Return a function that runs asv in a home of its own, with the corpus in a temporary folder."""
+    """Return a function that runs asv in a home of its own, with corpus and results in a temporary folder.
+
+    Even a dry run writes what machine and which benchmarks it found beside the results.
+    """
+    config = json.loads((ROOT / "asv.conf.json").read_text()) | {"plugins": [], "repo": str(ROOT)}
+    config |= {
+        "benchmark_dir": str(ROOT / "benchmarks"),
+        "results_dir": "results",
+        "env_dir": "env",
+        "html_dir": "html",
+    }
+    (tmp_path / "asv.conf.json").write_text(json.dumps(config))
     environment = os.environ | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "VIDFORMATS_PROFILE": "tiny"}
 
     def run(*arguments):
         command = [sys.executable, "-m", "asv", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     run("machine", "--yes", "--machine", "test")
     return run

@@ -17,9 +17,11 @@ from vidformats.history.releases import (
     expand,
     fetch_wheel,
     generate,
+    markdown,
     passes_recorded,
     wheel_date,
 )
+from vidformats.report.table import replace_block
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / ".asv" / "releases"
@@ -165,6 +167,12 @@ def test_what_is_recorded_is_not_run_again(history, monkeypatch):
     done = CliRunner().invoke(main, [*arguments, "--passes=1"])
     assert done.exit_code == 0, done.output
     assert done.output.count("recorded") == len(commits)
+
+
+def test_the_document_has_the_recorded_figures(history):
+    library, folder, commits = history
+    text = (ROOT / "docs" / "releases.md").read_text()
+    assert replace_block(text, library.name, markdown(folder / "results", commits)) == text
 
 
 def test_stock_compare_between_releases(history):

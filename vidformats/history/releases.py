@@ -304,8 +304,14 @@ def markdown(results: Path, commits: dict[str, str]) -> str:
     youngest = list(measured.values())[-1]
     for benchmark in sorted(youngest.get_all_result_keys()):
         params = youngest.get_result_params(benchmark)
-        figures = [result.get_result_value(benchmark, params) for result in measured.values()]
-        for (case,), row in zip(itertools.product(*params), zip(*figures, strict=True), strict=True):
+        cases = list(itertools.product(*params))
+        figures = [
+            result.get_result_value(benchmark, params)
+            if benchmark in result.get_all_result_keys()
+            else [None] * len(cases)
+            for result in measured.values()
+        ]
+        for (case,), row in zip(cases, zip(*figures, strict=True), strict=True):
             name = f"{benchmark.split('.')[1]}: {case.strip(chr(39))}"
-            lines.append(f"| {name} | {' | '.join('failed' if f is None else f'{1e3 * f:.3g}' for f in row)} |")
+            lines.append(f"| {name} | {' | '.join('-' if f is None else f'{1e3 * f:.3g}' for f in row)} |")
     return "\n".join(lines)
