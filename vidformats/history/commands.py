@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 from pathlib import Path
 
@@ -119,7 +120,8 @@ def _publish(folder: Path, html_dir: Path, nav: str, root: str) -> None:
     """Publish a library's history into a folder of pages, with the interface that needs no network."""
     if runner.run_asv(["publish", "--no-pull", f"--html-dir={html_dir.absolute()}"], folder, f"publish {folder.name}"):
         raise click.ClickException("asv publish failed")
-    site.install_interface(html_dir, folder / "repository.git", "index.html", nav, root)
+    benchmarks = json.loads((html_dir / "index.json").read_text())["benchmarks"]
+    site.install_interface(html_dir, benchmarks, folder / "repository.git", "index.html", nav, root)
     click.echo(f"graphs in {html_dir}")
 
 

@@ -37,7 +37,8 @@ class WhichFormat(OutputPublisher):
         found += [from_table(table, name) | {"graph": 0} for name, table in tables]
         log.info(f"{len(found)} recordings on the page")
         releases = site.published_releases(results)
-        site.install_interface(folder, Path(conf.repo), "history.html", site.navigation(releases, "history.html"))
+        nav = site.navigation(releases, "history.html")
+        site.install_interface(folder, list(benchmarks), Path(conf.repo), "history.html", nav)
         site.write_styles(folder)
         page = site.landing(found, [table for _, table in tables], site.navigation(releases, "index.html"))
         (folder / "index.html").write_text(page)

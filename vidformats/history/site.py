@@ -56,13 +56,17 @@ def navigation(releases: Iterable[str], current: str, root: str = "", alone: boo
     return f'<nav class="site-nav" aria-label="Site"><strong>vidformats</strong>{"".join(links)}</nav>'
 
 
-def install_interface(html_dir: Path, repository: Path, name: str, nav: str, root: str = "") -> None:
+def install_interface(
+    html_dir: Path, benchmarks: Iterable[str], repository: Path, name: str, nav: str, root: str = ""
+) -> None:
     """Put the self-contained interface beside asv's published results, and keep asv's own page as ``stock.html``.
 
     Parameters
     ----------
     html_dir : Path
         What ``asv publish`` wrote, or is writing.
+    benchmarks : iterable of str
+        The names of all benchmarks, recorded or not.
     repository : Path
         Whose commits they are; the interface shows their subjects.
     name : str
@@ -85,8 +89,12 @@ def install_interface(html_dir: Path, repository: Path, name: str, nav: str, roo
     (html_dir / "commits.json").write_text(json.dumps({"by_hash": _subjects(repository)}))
     (html_dir / "profiles.json").write_text("{}")
     (html_dir / "regressions-ignore.json").write_text("[]")
-    for graph in (html_dir / "graphs").rglob("*.json"):
-        samples = html_dir / "samples" / graph.relative_to(html_dir / "graphs")
+    graphs = html_dir / "graphs"
+    drawn = {graph.parent for graph in graphs.rglob("*.json")}
+    for graph in [folder / f"{benchmark}.json" for folder in drawn for benchmark in benchmarks]:
+        if not graph.exists():
+            graph.write_text("[]")
+        samples = html_dir / "samples" / graph.relative_to(graphs)
         samples.parent.mkdir(parents=True, exist_ok=True)
         samples.write_text("{}")
 
