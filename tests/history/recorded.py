@@ -10,6 +10,7 @@ from pathlib import Path
 
 FORMATS = {  # milliseconds, MB
     "npy": (15, 86.4),
+    "binary": (20, 86.39),
     "h5": (16, 86.5),
     "h5_frames": (48, 61),
     "h5_chunked": (340, 60),

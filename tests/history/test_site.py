@@ -184,7 +184,7 @@ def rows(driver):
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (1200, "dark"), (390, "light"), (320, "dark")])
 def test_the_page_draws_and_nothing_is_cut(driver, pages, width, scheme):
     opened(driver, pages, width, scheme)
-    assert len(set(dots(driver))) == len(rows(driver)) == 16
+    assert len(set(dots(driver))) == len(rows(driver)) == 18
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
     boxes = driver.execute_script(
         "return [...document.querySelectorAll('#chart .mark-text text')]"

@@ -38,12 +38,17 @@ function limit(id) {
   return value >= 0 ? value * MB : Infinity;
 }
 
+// A header's worth of bytes decides nothing: sizes within one percent are equal.
+function beats(other, point) {
+  const smaller = other.disk * 1.01 < point.disk, faster = other.seconds < point.seconds;
+  return (smaller && other.seconds <= point.seconds) || (faster && other.disk <= point.disk * 1.01);
+}
+
 function judge(rows) {
   const inside = (row) => row.disk <= limit("disk") && (row.memory === null ? limit("memory") === Infinity : row.memory <= limit("memory"));
   const points = rows.map((row) => ({ ...row, inside: inside(row), name: row.format.replaceAll("_", " ") }));
   for (const point of points) {
-    point.front = point.inside && !points.some((other) => other.inside && other.seconds <= point.seconds
-      && other.disk <= point.disk && (other.seconds < point.seconds || other.disk < point.disk));
+    point.front = point.inside && !points.some((other) => other.inside && beats(other, point));
     point.time = time(point.seconds);
     point.size = size(point.disk);
     point.peak = size(point.memory);
