@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -146,3 +147,12 @@ def test_the_youngest_commit_with_both_is_taken(monkeypatch):
     monkeypatch.setattr("asv.results.iter_results", lambda folder: iter(newest + old + new))
     assert find_pair("results", "h5py1.0", "h5py2.0").before.commit_hash == "new"
     assert find_pair("results", "h5py1.0", "h5py2.0", commit="old").after.commit_hash == "old"
+
+
+def test_our_own_recorded_environments_are_compared():
+    """The results that the repository keeps: the matrix's base, and the same with another h5py."""
+    config = Path(__file__).parents[2] / "asv.conf.json"
+    done = CliRunner().invoke(main, ["compare", "h5py3.11.0", "h5py3.16.0", f"--config={config}"])
+    assert done.exit_code in (0, 1), done.output
+    assert re.search(r"Before \[(\w{8})\] <h5py3\.11\.0>.*After \[\1\] <h5py3\.16\.0>", done.output)
+    assert len(re.findall(r"formats\.Ours\.time_load\('noise', '\w+'\)", done.output)) == 15
