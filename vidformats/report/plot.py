@@ -33,6 +33,7 @@ def time_against_disk(results: list[dict[str, Any]], path: str | os.PathLike) ->
     from matplotlib.ticker import FuncFormatter
 
     figure, axes = pyplot.subplots(1, len(results), figsize=(7 * len(results), 5.4), squeeze=False, sharey=True)
+    heights: list[float] = []
     for axis, result in zip(axes[0], results, strict=True):
         placed: list[tuple[float, float]] = []
         for row in ROWS[:-1]:  # npy 2 reads nothing the published way, and is npy 1 our way
@@ -43,14 +44,14 @@ def time_against_disk(results: list[dict[str, Any]], path: str | os.PathLike) ->
             axis.plot(size, before, "o", color="#b5483a", markersize=7)
             axis.plot(size, after, "o", color="#2a6fb0", markersize=7)
             placed.append((size, after))
+            heights += [before, after]
         _label(axis, placed, [row.label for row in ROWS[:-1]])
-        copy = 1e3 * (median(result["rows"]["npy 1"]["ours"], "time") or 0)
         axis.set(xscale="log", yscale="log", xlabel="MB on disk", title=result["content"])
-        axis.set_ylim(bottom=copy / 2)
         axis.set_xlim(min(x for x, _ in placed) / 1.5, max(x for x, _ in placed) * 2.6)
         for scale in (axis.xaxis, axis.yaxis):
             scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.grid(alpha=0.3)
+    axes[0][0].set_ylim(min(heights) / 2, 2 * max(heights))
     axes[0][0].set_ylabel("ms to load every 4th frame, as an array of its own")
     for label, color in (("the published way, made whole", "#b5483a"), ("vidformats, the same file", "#2a6fb0")):
         axes[0][0].plot([], [], "o", color=color, label=label)

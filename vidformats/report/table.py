@@ -120,7 +120,7 @@ def cells(row: Row, found: dict[str, Any], payload: int) -> list[str]:
         _mb(median(theirs, "memory")),
         theirs[0]["pixels"],
         _ms(median(ours, "time")),
-        _mb(memory),
+        _memory(ours),
         _mb(found["disk"]),
         ours[0]["pixels"],
         f"{ratio.median:.1f} ({ratio.low:.1f}-{ratio.high:.1f})",
@@ -130,6 +130,14 @@ def cells(row: Row, found: dict[str, Any], payload: int) -> list[str]:
 
 def _ms(seconds: float | None) -> str:
     return "" if seconds is None else f"{1e3 * seconds:.3g}" if seconds < 1 else f"{1e3 * seconds:.0f}"
+
+
+def _memory(runs: list[dict[str, Any]]) -> str:
+    """Return the peak; where most of it is the page cache's, mapped, what is the process's own beside it."""
+    memory, own, mapped = (median(runs, key) for key in ("memory", "anonymous", "mapped"))
+    if memory is None or own is None or mapped is None or mapped < own / 20:
+        return _mb(memory)
+    return f"{_mb(own)}, with the mapped file {_mb(memory)}"
 
 
 def _mb(nbytes: float | None) -> str:
