@@ -38,7 +38,7 @@ in frames grabbed, measured at 120 x 120."""
 PARTS, PART = 4, 64
 """At most so many parts a thread, of at least so many grabbed frames: enough to even out the threads."""
 
-PICKED = 2 << 20
+PICKED = 512 << 10
 """Bytes of packets that are picked out at a time, by each thread."""
 
 IDLE = 4
