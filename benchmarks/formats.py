@@ -12,7 +12,7 @@ if not missing:
 
 class _Load(Corpus):
     param_names = ["content", "format"]
-    repeat = 5
+    repeat = 3
 
     def setup(self, facts, kind, name):
         self.result = None
@@ -71,7 +71,6 @@ class Published(_Load):
     version = "1"
     params = [CONTENTS, PUBLISHED]
     must_be_right = False
-    repeat = 3
 
     def format_of(self, name):
         return published_row(name).format
