@@ -78,7 +78,7 @@ def steps(rounds: int) -> int:
 
 def median(runs: list[dict[str, Any]], key: str) -> float | None:
     """Return the median over the rounds; None where it was not measured."""
-    values = [run[key] for run in runs if run[key] is not None]
+    values = [run[key] for run in runs if run.get(key) is not None]
     return statistics.median(values) if values else None
 
 
