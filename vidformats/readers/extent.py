@@ -73,7 +73,24 @@ def check_layout(path: str | Path, size: int, offset: int, shape: tuple[int, ...
     return stored
 
 
-class ExtentReader(Reader):
+class _Placed(Reader):
+    """An array of numbers that lies in a file from an offset on, checked against the file's size."""
+
+    def __init__(
+        self,
+        path: str | Path | File,
+        offset: int,
+        shape: tuple[int, ...],
+        dtype: Any,
+        info: dict[str, Any] | None = None,
+    ):
+        self._file = path if isinstance(path, File) else File(path)
+        self._offset, self._stored = offset, check_layout(self._file.path, self._file.size, offset, shape, dtype)
+        self.shape, self.dtype, self.info = tuple(shape), self._stored.newbyteorder("="), info or {}
+        self._frame_bytes = prod(shape[1:]) * self.dtype.itemsize
+
+
+class ExtentReader(_Placed):
     """Reader of frames that lie one after another.
 
     Parameters
@@ -91,19 +108,6 @@ class ExtentReader(Reader):
     FormatError
         Where the file is too short for what is claimed; nothing was allocated.
     """
-
-    def __init__(
-        self,
-        path: str | Path | File,
-        offset: int,
-        shape: tuple[int, ...],
-        dtype: Any,
-        info: dict[str, Any] | None = None,
-    ):
-        self._file = path if isinstance(path, File) else File(path)
-        self._offset, self._stored = offset, check_layout(self._file.path, self._file.size, offset, shape, dtype)
-        self.shape, self.dtype, self.info = tuple(shape), self._stored.newbyteorder("="), info or {}
-        self._frame_bytes = prod(shape[1:]) * self.dtype.itemsize
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
         """Read whole frames straight into `out`, neighbours together."""
@@ -228,7 +232,7 @@ class TurnedReader(Reader):
         self._reader.read(frames, out.transpose(self._back), crop, threads)
 
 
-class StrewnReader(Reader):
+class StrewnReader(_Placed):
     """Reader of a column-major array, as MATLAB and Fortran write: every frame is strewn over the file.
 
     The file is mapped for the length of a read, since every page of it is needed and none of it twice: the
@@ -247,18 +251,6 @@ class StrewnReader(Reader):
         As stored; big-endian is fine.
     info : dict, optional
     """
-
-    def __init__(
-        self,
-        path: str | Path | File,
-        offset: int,
-        shape: tuple[int, ...],
-        dtype: Any,
-        info: dict[str, Any] | None = None,
-    ):
-        self._file = path if isinstance(path, File) else File(path)
-        self._offset, self._stored = offset, check_layout(self._file.path, self._file.size, offset, shape, dtype)
-        self.shape, self.dtype, self.info = tuple(shape), self._stored.newbyteorder("="), info or {}
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
         """Pick and transpose, tile by tile."""
