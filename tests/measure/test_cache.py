@@ -38,6 +38,14 @@ def test_warm_cold_and_half(on_disk):
 
 
 @linux
+def test_settled_is_warm_whatever_was_before(on_disk):
+    for before in (cache.warm, cache.evict):
+        before(on_disk)
+        cache.settle(on_disk)
+        assert cache.resident(on_disk) == 1
+
+
+@linux
 def test_evicts_what_was_just_written_and_not_yet_on_disk(on_disk):
     on_disk.write_bytes(os.urandom(4 << 20))
     assert cache.evict(on_disk)

@@ -54,6 +54,9 @@ def test_reads_are_complete(path, any_system):
     views = [bytearray(3), np.zeros((2, 5), np.uint8), bytearray(11)]
     file.read_into(views, 9, 24)
     assert b"".join(bytes(v) for v in views) == DATA[9:33]
+    buffer = bytearray(30)
+    file.read_pieces(memoryview(buffer), [(0, 10, 100), (10, 11, 7), (20, 30, 0)])
+    assert buffer == DATA[100:110] + DATA[7:8] + bytes(9) + DATA[:10]
 
 
 def test_read_stops_at_the_end(path, any_system):

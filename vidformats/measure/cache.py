@@ -86,6 +86,17 @@ def warm(path: str | os.PathLike) -> int:
     return total
 
 
+def settle(path: str | os.PathLike) -> None:
+    """Have a file, or all in a folder, in the page cache as reading it from its disk leaves it.
+
+    The kernel keeps a file in pieces of 4 KB to 2 MB, as they came in: small where it was written or mapped
+    bit by bit, or while memory was short. Reading small ones takes up to 1.7 times as long, mapping them 2.5 times.
+    Where it can't be evicted, it is only read.
+    """
+    evict(path)
+    warm(path)
+
+
 def file_system(path: str | os.PathLike) -> str | None:
     """Return the type of the file system that `path` is or will be on, such as ``"ext4"``."""
     if not MOUNTS.exists():

@@ -14,6 +14,7 @@ import numpy as np
 
 import vidformats as vf
 from vidformats import content
+from vidformats.measure import cache
 from vidformats.published import STEP
 from vidformats.registry import FORMATS
 from vidformats.threads import default_threads
@@ -42,7 +43,8 @@ def build(
 ) -> None:
     """Write one content in several formats, and the frames that lossy ones should give.
 
-    What is there already, from an earlier call with the same content, is kept: `folder` may be used again.
+    What is there already, from an earlier call with the same content, is kept: `folder` may be used again. In the
+    end, all are in the page cache in the same state.
 
     Parameters
     ----------
@@ -72,12 +74,15 @@ def build(
     if not note.exists():
         vf.write(content.make(kind, n_frames, size, seed), path_of(folder, "npy"))
         note.write_text(json.dumps(facts))
-    missing = [name for name in dict.fromkeys(names) if not all(map(os.path.exists, _files(folder, name)))]
+    names = list(dict.fromkeys(names))
+    missing = [name for name in names if not all(map(os.path.exists, _files(folder, name)))]
     # Slow writers first, so that none is left alone at the end; most of them are one thread of C.
     missing.sort(key=lambda name: not name.startswith(("h5_", "webp", "png", "mat")))
     with ThreadPoolExecutor(default_threads()) as pool:
         for name in pool.map(lambda name: _in_own_process(folder, name), missing):
             progress(name)
+    for name in names:
+        cache.settle(path_of(folder, name))
 
 
 def _files(folder: Path, name: str) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,15 @@ class File:
         if stat.S_ISDIR(facts.st_mode):
             raise FormatError(self.path, "is a folder, not a file")
         self.size = facts.st_size
-        self._lock = threading.Lock()
+        elsewhere = partial(_seek_and_read, threading.Lock())
+        self._preadv: Callable[[list[Any], int], int] = partial(getattr(os, "preadv", elsewhere), self.fd)
+
+    def read_pieces(self, buffer: memoryview, pieces: Iterable[tuple[int, int, int]]) -> None:
+        """Fill ``buffer[start:stop]`` from the file's byte `offset` on, for each ``(start, stop, offset)``."""
+        preadv = self._preadv
+        for start, stop, offset in pieces:
+            if preadv([buffer[start:stop]], offset) != stop - start:
+                self.read_into([buffer[start:stop]], offset, stop - start)
 
     def read_into(self, views: list[Any], offset: int, nbytes: int) -> None:
         """Fill `views`, writable buffers of `nbytes` in all, from `offset` on.
@@ -70,22 +80,22 @@ class File:
             self.read_into([buffer], offset, nbytes)
         return bytes(buffer)
 
-    def _preadv(self, views: list[Any], offset: int) -> int:
-        if hasattr(os, "preadv"):
-            return os.preadv(self.fd, views, offset)
-        with self._lock:  # Windows: one position a handle
-            os.lseek(self.fd, offset, os.SEEK_SET)
-            total = 0
-            for view in views:
-                view = memoryview(view).cast("B")
-                data = os.read(self.fd, len(view))
-                view[: len(data)] = data
-                total += len(data)
-                if len(data) < len(view):
-                    break
-            return total
-
     def __del__(self) -> None:
         fd, self.fd = getattr(self, "fd", -1), -1
         if fd >= 0:
             os.close(fd)
+
+
+def _seek_and_read(lock: threading.Lock, fd: int, views: list[Any], offset: int) -> int:
+    """Do as ``os.preadv`` does where there is none: on Windows a handle has one position."""
+    with lock:
+        os.lseek(fd, offset, os.SEEK_SET)
+        total = 0
+        for view in views:
+            view = memoryview(view).cast("B")
+            data = os.read(fd, len(view))
+            view[: len(data)] = data
+            total += len(data)
+            if len(data) < len(view):
+                break
+        return total
