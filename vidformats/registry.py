@@ -139,8 +139,8 @@ def format_of(path: str | os.PathLike) -> str:
     """
     path = Path(path)
     if path.is_dir():
-        endings = {os.path.splitext(name)[1].lower() for name in os.listdir(path) if not name.startswith(".")}
-        kinds = {IMAGE_SUFFIXES[s] for s in endings if s in IMAGE_SUFFIXES}
+        endings = {name[name.rfind(".") :] for name in os.listdir(path) if name[0] != "."}
+        kinds = {IMAGE_SUFFIXES[s] for s in map(str.lower, endings) if s in IMAGE_SUFFIXES}
         if len(kinds) == 1:
             return kinds.pop()
         fault = (

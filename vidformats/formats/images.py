@@ -82,12 +82,14 @@ class Images(Format):
         """Open a folder of images with any numbering; files of other kinds are ignored."""
         if not path.is_dir():
             raise FormatError(path, f"is no folder of {self.suffix} images")
+        endings = KINDS[self.suffix]
         with os.scandir(path) as entries:
             names = [
-                e.name
-                for e in entries
-                if e.name.lower().endswith(KINDS[self.suffix]) and not e.name.startswith(".") and e.is_file()
+                name
+                for entry in entries
+                if (name := entry.name)[0] != "." and name.lower().endswith(endings) and entry.is_file()
             ]
         if not names:
             raise FormatError(path, f"holds no {self.suffix} images")
-        return ImageReader([f"{path}{os.sep}{n}" for n in in_numbered_order(names)])
+        folder = f"{path}{os.sep}"
+        return ImageReader([folder + name for name in in_numbered_order(names)])

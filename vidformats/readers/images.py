@@ -197,8 +197,8 @@ def in_numbered_order(names: list[str]) -> list[str]:
     ['007.jpg', '9.jpg', '10.jpg']
     """
     stems = [name.rpartition(".")[0] for name in names]
-    if all(stem.isascii() and stem.isdecimal() for stem in stems):  # plain numbers, by far the most frequent
-        return [name for _, name in sorted((int(stem), name) for stem, name in zip(stems, names, strict=True))]
+    if all(stems) and (digits := "".join(stems)).isascii() and digits.isdecimal():  # by far the most frequent
+        return [name for _, name in sorted(zip(map(int, stems), names, strict=True))]
 
     def key(name: str) -> tuple[list[tuple[int, int, str]], str]:
         stem = Path(name).stem

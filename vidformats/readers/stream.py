@@ -15,6 +15,8 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,24 +24,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidformats.format import FormatError, Reader
+from vidformats.readers.files import File
+from vidformats.readers.mp4 import Packets, packets_of
 from vidformats.readers.opencv import cv2
 from vidformats.readers.splice import splice
-from vidformats.select import in_order
+from vidformats.select import frames_in, in_order, runs
 from vidformats.threads import spread
 
 PREROLL = 16
 """Frames before its target at which OpenCV's seek looks for a key frame; it decodes from there, so a jump to
 frame w costs about as much as grabbing ``w - last key frame before (w - 16)`` frames."""
 
-JUMP, OPEN, PICK = 4, 20, 1.35
-"""What a seek costs besides, what opening picked packets does, and what decoding one costs with picking it:
-in frames grabbed, measured at 120 x 120."""
+JUMP, OPEN, PICK, PICK_TOLD = 4, 20, 1.35, 1.05
+"""What a seek costs besides, what opening picked packets does, and what decoding one costs with picking it, the
+latter where the file tells their places: in frames grabbed, measured at 120 x 120."""
 
 PARTS, PART = 4, 64
 """At most so many parts a thread, of at least so many grabbed frames: enough to even out the threads."""
 
+MOST_VIEWS = 1024
+"""Buffers that one system call takes, on Linux and macOS."""
+
 PICKED = 512 << 10
 """Bytes of packets that are picked out at a time, by each thread."""
+
+TOGETHER = 256 << 10
+"""Bytes of decoded frames that are put into the planes of the result at a time: they stay in the caches."""
 
 IDLE = 4
 """Captures of a kind kept for the next read. Each holds a decoder's reference frames and one converted
@@ -109,13 +119,13 @@ class Capture:
     path : Path
     raw : bool
         Deliver packets as they are, and decode nothing.
-    data : bytes, optional
-        Read from these instead of the file.
+    data : buffer, optional
+        Read from this instead of the file.
     """
 
-    def __init__(self, path: Path, raw: bool = False, data: bytes | None = None):
+    def __init__(self, path: Path, raw: bool = False, data: Any = None):
         self.path, self.raw, self.at = path, raw, -1
-        self.buffer: np.ndarray | None = None
+        self.images: np.ndarray | None = None
         # One thread each: at small frames FFmpeg's own threading is 2 times slower than decoding two parts.
         settings = [cv2.CAP_PROP_N_THREADS, 1, *((cv2.CAP_PROP_FORMAT, -1) if raw else ())]
         source: Any = os.path.abspath(path) if data is None else io.BytesIO(data)
@@ -164,13 +174,12 @@ class Capture:
             target, back = target - back, 2 * back
         self.cv, self.at = Capture(self.path, self.raw).cv, -1
 
-    def image(self) -> np.ndarray:
-        """Return the grabbed frame, ``(H, W, 3)`` in BGR; valid until the next."""
-        done, image = self.cv.retrieve(self.buffer)
-        if not done or (self.buffer is not None and image.shape != self.buffer.shape):
+    def image(self, buffer: np.ndarray | None = None) -> np.ndarray:
+        """Return the grabbed frame, ``(H, W, 3)`` in BGR, in `buffer` where one is given."""
+        done, image = self.cv.retrieve(buffer)
+        if not done or (buffer is not None and image.shape != buffer.shape):
             fault = f"changes its size to {image.shape[:2]}" if done else "can't be converted"
             raise FormatError(self.path, f"frame {self.at} {fault}")
-        self.buffer = image
         return image
 
     def packet(self) -> memoryview:
@@ -199,7 +208,7 @@ def shown(path: Path) -> NDArray[np.float64]:
     return np.array(list(iter(capture.grab, None)), np.float64)
 
 
-def index_of(path: Path, pixels: int) -> Index:
+def index_of(path: Path, pixels: int, told: Packets | None = None) -> Index:
     """Return the index of a stream.
 
     Parameters
@@ -207,13 +216,20 @@ def index_of(path: Path, pixels: int) -> Index:
     path : Path
     pixels : int
         Of one frame.
+    told : Packets, optional
+        By the file's own tables, which saves to walk through all packets if they prove right.
     """
-    stamps, flags = packets(path)
+    index = agreed(path, pixels, told.stamps, told.keys) if told else None
+    return index or agreed(path, pixels, *packets(path)) or Index(len(shown(path)))
+
+
+def agreed(path: Path, pixels: int, stamps: NDArray[np.float64], flags: NDArray[np.bool_]) -> Index | None:
+    """Return the index that packets make, in the file's order; None where decoding does not agree with it."""
     order = np.argsort(stamps, kind="stable")
     ordered = bool((np.diff(order) > 0).all())
     stamps, flags = stamps[order], flags[order]
     if not flags.any() or (np.diff(stamps) <= 0).any():
-        return Index(len(shown(path)))
+        return None
     with open(path, "rb") as file:
         head = file.read(4096)
     timed = head[4:8] in TIMED or (head.startswith(b"\x1aE\xdf\xa3") and b"V_MS/VFW" not in head)
@@ -227,7 +243,7 @@ def index_of(path: Path, pixels: int) -> Index:
     first = capture.grab()
     kept = np.flatnonzero(stamps == first)
     if not len(kept):
-        return Index(len(shown(path)))
+        return None
     hidden = int(kept[0])  # an edit list may hide the frames before, and some at the end
     order, stamps, keys = order[hidden:], stamps[hidden:], np.flatnonzero(flags[hidden:])
     # A frame that is shown before a key frame, but follows it in the file, needs what comes before both.
@@ -245,7 +261,7 @@ def index_of(path: Path, pixels: int) -> Index:
             if capture.at == n or stamp != stamps[capture.at]:
                 raise Lost
     except Lost:
-        return Index(len(shown(path)))
+        return None
     n = capture.at + 1
     return Index(n, stamps[:n], keys[keys < n], closed, index.plain and n == len(stamps))
 
@@ -290,9 +306,11 @@ class StreamReader(Reader):
             raise FormatError(path, f"no frame can be decoded; its codec is {codec!r}")
         capture.at, self._size = 0, capture.image().shape[:2]
         pixels = self._size[0] * self._size[1]
-        index = Index(len(shown(self._path))) if counted else index_of(self._path, pixels)
+        told = packets_of(self._path) if hasattr(cv2, "CAP_PROP_PTS") else None  # OpenCV before 4.11 can't confirm it
+        index = Index(len(shown(self._path))) if counted else index_of(self._path, pixels, told)
         n = index.n_frames
         self._index = index._replace(plain=index.plain and codec in ALONE and hasattr(cv2, "IStreamReader"))
+        self._packets = told if told and self._index.plain and len(told.sizes) == n else None
         self._mean = self._path.stat().st_size // n
         self.shape = shape if shape and _fits(shape, (n, *self._size)) else (n, 3, *self._size)
         self.info: dict[str, Any] = {
@@ -311,7 +329,8 @@ class StreamReader(Reader):
         near = max((c.at for c in list(self._idle) if not c.raw and c.at <= wanted[0]), default=-1)
         jumps, picked = index.jump(wanted), wanted - index.first(wanted) + 1
         grabbed = np.minimum(np.diff(wanted, prepend=near), jumps)
-        by_picking = index.plain and PICK * picked.sum() + OPEN < grabbed.sum()
+        each = PICK_TOLD if self._packets else PICK
+        by_picking = index.plain and each * picked.sum() + OPEN < grabbed.sum()
         if not len(index.stamps):
             parts = [slice(0, len(wanted))]
         elif by_picking:
@@ -319,27 +338,20 @@ class StreamReader(Reader):
         else:
             parts = cut(grabbed, threads)
 
+        def go(part: slice, capture: Capture) -> Iterator[None]:
+            for frame, jump in zip(wanted[part].tolist(), jumps[part].tolist(), strict=True):
+                capture.go(index, frame, jump)
+                yield
+
         def grab(part: slice) -> None:
             with self._capture(int(wanted[part.start]), raw=False) as capture:
-                for frame, row, jump in zip(*(x[part].tolist() for x in (wanted, plan.rows, jumps)), strict=True):
-                    capture.go(index, frame, jump)
-                    self._convert(capture.image(), out[row])
+                self._deliver(capture, go(part, capture), plan.rows[part], out)
 
         def pick(part: slice) -> None:
-            data, first = [], index.first(wanted[part]).tolist()
-            with self._capture(first[0], raw=True) as capture:
-                for begin, frame in zip(first, wanted[part].tolist(), strict=True):
-                    capture.go(index, begin, PREROLL + JUMP)
-                    data.append(capture.packet())
-                    for _ in range(frame - begin):
-                        capture.skip(1)
-                        data.append(capture.packet())
-                extradata = capture.extradata()
-            capture = Capture(self._path, data=splice(data, self._codec, self._size, extradata))
-            capture.buffer = np.empty((*self._size, 3), np.uint8)
-            for begin, frame, row in zip(first, wanted[part].tolist(), plan.rows[part].tolist(), strict=True):
-                capture.skip(frame + 1 - begin)
-                self._convert(capture.image(), out[row])
+            steps = wanted[part] - index.first(wanted[part]) + 1
+            packets = np.repeat(wanted[part] + 1 - np.cumsum(steps), steps) + np.arange(steps.sum())
+            capture = Capture(self._path, data=self._spliced(packets))
+            self._deliver(capture, map(capture.skip, steps.tolist()), plan.rows[part], out)
             if capture.grab() is not None:
                 raise Lost
 
@@ -351,6 +363,35 @@ class StreamReader(Reader):
             self.fetch(frames, out, threads)
             return
         plan.repeat(out)
+
+    def _spliced(self, packets: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return a video of these packets alone, read from where they lie, or one by one where that is unknown."""
+        if self._packets:
+            offsets, sizes = self._packets.offsets[packets], self._packets.sizes[packets]
+            video, starts = splice(sizes, self._codec, self._size, self._extradata)
+            stops, flat, file = (starts + sizes).tolist(), video.data, File(self._path)
+            apart = np.flatnonzero(offsets[1:] != offsets[:-1] + sizes[:-1]) + 1
+            bounds = np.unique([*range(0, len(sizes), MOST_VIEWS), *apart, len(sizes)]).tolist()
+            views = [flat[a:b] for a, b in zip(starts.tolist(), stops, strict=True)]
+            for a, b in pairwise(bounds):
+                file.read_into(views[a:b], int(offsets[a]), int(sizes[a:b].sum()))
+            return video
+        data = []
+        with self._capture(int(packets[0]), raw=True) as capture:
+            for packet in packets.tolist():
+                capture.go(self._index, packet, PREROLL + JUMP)
+                data.append(capture.packet())
+        sizes = np.array([len(packet) for packet in data], np.int64)
+        video, starts = splice(sizes, self._codec, self._size, self._extradata)
+        for start, packet in zip(starts.tolist(), data, strict=True):
+            video.data[start : start + len(packet)] = packet
+        return video
+
+    @cached_property
+    def _extradata(self) -> bytes:
+        capture = Capture(self._path, raw=True)
+        capture.grab()
+        return capture.extradata()
 
     def rest(self) -> bool:
         """Close the captures; the index stays, which takes 20 times as long to make as a capture."""
@@ -384,14 +425,30 @@ class StreamReader(Reader):
             if sum(c.raw == raw for c in self._idle) < IDLE:
                 self._idle.append(capture)
 
-    def _convert(self, image: np.ndarray, out: np.ndarray) -> None:
-        """Put a BGR image into the planes of `out`, without a temporary."""
-        _, height, width = out.shape
-        image = image[:height, :width]
-        if len(out) == 1:
-            cv2.extractChannel(image, 1, out[0])
-        else:
-            cv2.split(image, [out[2], out[1], out[0]])
+    def _deliver(self, capture: Capture, arrivals: Iterator[None], rows: NDArray[np.int64], out: np.ndarray) -> None:
+        """Put each frame that `capture` arrives at into its row; neighbours together, since each call has its price."""
+        if capture.images is None:
+            capture.images = np.empty((frames_in(TOGETHER, (*self._size, 3), self.dtype), *self._size, 3), np.uint8)
+        bounds = np.union1d(runs(rows), np.arange(0, len(rows), len(capture.images))).tolist()
+        for start, stop in pairwise(bounds):
+            images = capture.images[: stop - start]
+            for image in images:
+                next(arrivals)
+                capture.image(image)
+            self._convert(images, out[rows[start] : rows[start] + stop - start])
+
+    def _convert(self, images: np.ndarray, out: np.ndarray) -> None:
+        """Put BGR images into the planes of `out`, without a temporary."""
+        n, channels, height, width = out.shape
+        if channels == 3 and self._size == (height, width):
+            planes = out.reshape(n, 3, height * width)
+            cv2.split(images.reshape(n, height * width, 3), [planes[:, 2], planes[:, 1], planes[:, 0]])
+            return
+        for image, planes in zip(images[:, :height, :width], out, strict=True):
+            if channels == 1:
+                cv2.extractChannel(image, 1, planes[0])
+            else:
+                cv2.split(image, [planes[2], planes[1], planes[0]])
 
 
 def cut(costs: NDArray[np.int64], threads: int, at_least: int = 0) -> list[slice]:
@@ -400,6 +457,7 @@ def cut(costs: NDArray[np.int64], threads: int, at_least: int = 0) -> list[slice
         return [slice(0, 1)]
     total = np.cumsum(costs + 1)
     n = max(at_least + 1, min(threads * PARTS, int(total[-1]) // PART) if threads > 1 else 1)
+    n += -n % threads if n > threads else 0  # none is left for one thread alone
     ends = np.unique(np.searchsorted(total, total[-1] * np.arange(1, n + 1) / n) + 1).clip(max=len(costs)).tolist()
     return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
 
