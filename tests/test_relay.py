@@ -192,6 +192,49 @@ def test_the_same_batches_as_the_default_in_order_of_rows(dataset):
     assert dataset.collate(list(shuffled))["row"].tolist() == [5, 3, 9]
 
 
+class Doubled:
+    """A dataset that a user wraps around ours, to change samples as they come."""
+
+    def __init__(self, ds):
+        self.ds = ds
+
+    def __len__(self):
+        return len(self.ds)
+
+    def __getitems__(self, indices):
+        samples = self.ds.__getitems__(indices)
+        for sample in samples:
+            sample["video"] = sample["video"].astype(np.int32) * 2
+        return samples
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_default_collate_makes_what_pytorch_makes_of_plain_dicts(dataset, workers):
+    torch = pytest.importorskip("torch", reason="an extra; without it there is no DataLoader")
+    rows = np.random.default_rng(0).permutation(len(dataset)).tolist()
+
+    def stacked(samples):
+        return torch.utils.data.default_collate([dict(sample) for sample in samples])
+
+    def batches(ds, collate=None):
+        return torch.utils.data.DataLoader(ds, batch_size=5, sampler=rows, num_workers=workers, collate_fn=collate)
+
+    for wrapped in (dataset, torch.utils.data.Subset(dataset, range(len(dataset))), Doubled(dataset)):
+        for ours, theirs in zip(batches(wrapped), batches(wrapped, stacked), strict=True):
+            assert list(ours) == list(theirs)
+            assert all(torch.equal(ours[key], theirs[key]) and ours[key].dtype == theirs[key].dtype for key in ours)
+    doubled = next(iter(batches(Doubled(dataset), dataset.collate)))
+    assert doubled["video"].dtype == torch.int32
+
+
+def test_samples_pickle_as_a_list_of_dicts(dataset):
+    samples = dataset.__getitems__([5, 3])
+    back = pickle.loads(pickle.dumps(samples))
+    assert type(back) is list
+    assert [sample["row"] for sample in back] == [5, 3]
+    np.testing.assert_array_equal(back[1]["video"], samples[1]["video"])
+
+
 def in_a_rank(ds, answers):
     """Train in a child process without workers of its own, as distributed training does."""
     answers.put(all(check(ds, batch) for batch in loader_of(ds)))
