@@ -16,7 +16,7 @@ LOCAL := .asv/local
 
 bench: $(VENV)/.bench
 	mkdir -p .asv/tmp $(LOCAL)
-	$(BIN)/asv machine --yes --machine $(MACHINE) --os Linux --arch x86_64 --cpu neutral --num_cpu 2 --ram neutral
+	$(BIN)/python -m vidformats.history.runner $(MACHINE)
 	VIDFORMATS_PROFILE=$(PROFILE) $(ASV) run --machine $(MACHINE) -E virtualenv:$(VERSION) --skip-existing-successful \
 		--bench '^formats' --show-stderr 'HEAD^!' || test $$? = 1
 	$(MAKE) --no-print-directory site

@@ -116,3 +116,7 @@ def run_asv(arguments: Iterable[str], folder: Path, label: str) -> int:
     if code:
         console.print("\n".join(tail), markup=False, highlight=False)
     return code
+
+
+if __name__ == "__main__":
+    describe_machine(machine_facts() | dict(zip(["machine"], sys.argv[1:], strict=False)))
