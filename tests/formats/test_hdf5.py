@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 import vidformats as vf
 from vidformats.format import FormatError
-from vidformats.formats.hdf5 import H5, open_v73
+from vidformats.formats.hdf5 import H5
 from vidformats.readers.boxes import BoxReader
 from vidformats.readers.chunks import ChunkReader
 from vidformats.readers.extent import ExtentReader
+from vidformats.readers.hdf5 import open_v73
 
 ROWS = ("h5", "h5_plain", "h5_chunked", "h5_frames")
 DTYPES = ("u1", "i2", ">u2", "i8", "f2", "f4", ">f8", "c8", "c16", "?")

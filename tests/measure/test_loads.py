@@ -1,5 +1,7 @@
 """One load in a process of its own: time, memory and whether the pixels were right."""
 
+import sys
+
 import pytest
 
 import vidformats as vf
@@ -31,6 +33,15 @@ def test_ours_are_right_and_theirs_are_what_they_are(folder, row):
     )
     for facts in (ours, theirs):
         assert facts["memory"] is None or facts["memory"] >= 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is known on Linux only")
+@pytest.mark.parametrize("name", ["mp4", "jpg"])
+def test_code_that_a_first_load_brings_in_is_not_its_memory(folder, name):
+    """A decoder's pages, 5 to 20 MB of them, would drown a payload of 50 KB."""
+    for way in loads.WAYS:
+        found = loads.in_own_process(folder=folder, way=way, name=name, threads=1)
+        assert found["mapped"] < 2 << 20
 
 
 def test_in_a_process_of_its_own(folder):

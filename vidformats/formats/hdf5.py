@@ -10,11 +10,9 @@ import h5py
 import numpy as np
 
 from vidformats.format import BLOCK, Format, Reader, Source
-from vidformats.formats.hdf5_open import open_dataset, open_v73
+from vidformats.readers.hdf5 import open_dataset
 from vidformats.readers.inflate import compress
 from vidformats.threads import spread
-
-__all__ = ["H5", "open_v73"]
 
 
 @dataclass(frozen=True)

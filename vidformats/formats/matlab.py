@@ -53,7 +53,7 @@ class Mat(Format):
         file = File(path)
         head = file.read(128, 0)
         if head.startswith(b"MATLAB 7.3") or head.startswith(b"\x89HDF"):
-            from vidformats.formats.hdf5 import open_v73
+            from vidformats.readers.hdf5 import open_v73
 
             return open_v73(path, variable)
         if len(head) < 128 or head[126:128] not in (b"IM", b"MI"):

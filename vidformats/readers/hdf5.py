@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 
 from vidformats.format import FormatError, Reader, pick
-from vidformats.formats.hdf5_index import chunk_index, decoder
 from vidformats.readers.boxes import BoxReader
 from vidformats.readers.chunks import ChunkReader
 from vidformats.readers.extent import ExtentReader
 from vidformats.readers.files import File
+from vidformats.readers.hdf5_index import chunk_index, decoder
 from vidformats.readers.inflate import EXPANSION, LIBRARY
 
 
