@@ -9,6 +9,7 @@ from typing import Any
 
 from vidformats.measure import access, corpus
 from vidformats.measure.clock import ratios
+from vidformats.measure.loads import in_own_process
 from vidformats.measure.machine import facts
 from vidformats.published import NEAR
 from vidformats.registry import get_format
@@ -56,7 +57,8 @@ def measure(
     Returns
     -------
     dict
-        Fit for JSON. ``seconds`` : access -> format (and ``"copy"``) -> list over the rounds.
+        Fit for JSON. ``seconds`` : access -> format (and ``"copy"``) -> list over the rounds. ``memory`` : format ->
+        peak of loading every 4th frame, over the bytes it returns; nothing where that is not known, or not asked for.
     """
     threads = threads or default_threads()
     corpus.build(folder, kind, names, n_frames, size, progress=lambda name: progress(f"{kind}: {name} written"))
@@ -69,12 +71,19 @@ def measure(
     for how in accesses:
         seconds[how] = access.against_copy(paths, how, threads, rounds, cold)
         progress(f"{kind}: {how}")
+    memory = {} if cold or "every_4th" not in accesses else {name: _memory(folder, name, threads) for name in names}
     run = {"content": kind, "n_frames": n_frames, "size": size, "rounds": rounds, "threads": threads, "cold": cold}
-    return run | {"machine": facts(folder), "seconds": seconds}
+    return run | {"machine": facts(folder), "seconds": seconds, "memory": memory}
+
+
+def _memory(folder: Path, name: str, threads: int) -> float | None:
+    """Return the peak of our load of every 4th frame in a process of its own, over the bytes it returns."""
+    found = in_own_process(folder=str(folder), way="ours", name=name, threads=threads)
+    return None if found["memory"] is None else found["memory"] / found["result"]
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Return a table for a document: times a copy, with the spread over the rounds."""
+    """Return a table for a document: times a copy, with the spread over the rounds, and peak memory."""
     accesses = list(result["seconds"])
     state = "cold" if result["cold"] else "warm"
     size, n = result["size"], result["n_frames"]
@@ -83,8 +92,10 @@ def markdown(result: dict[str, Any]) -> str:
         f"**{head}, median of {result['rounds']} rounds (10th to 90th percentile), in copies of the same bytes**",
         "",
     ]
-    lines += ["| format | " + " | ".join(name.replace("_", " ") for name in accesses) + " |"]
-    lines += ["| --- |" + " ---: |" * len(accesses)]
+    memory = result.get("memory", {})
+    columns = [how.replace("_", " ") for how in accesses] + ["memory, of the payload"] * bool(memory)
+    lines += ["| format | " + " | ".join(columns) + " |"]
+    lines += ["| --- |" + " ---: |" * len(columns)]
     names = [name for name in next(iter(result["seconds"].values())) if name != "copy"]
     for name in names:
         row = [name]
@@ -92,6 +103,8 @@ def markdown(result: dict[str, Any]) -> str:
             seconds = result["seconds"][how]
             ratio = ratios(seconds[name], seconds["copy"])
             row.append(f"{ratio.median:.3g} ({ratio.low:.3g}-{ratio.high:.3g})")
+        if memory:
+            row.append(f"{memory[name]:.2f}" if memory.get(name) else "")
         lines.append("| " + " | ".join(row) + " |")
     copies = ", ".join(
         f"{how.replace('_', ' ')} {1e3 * median(s['copy']):.3g} ms" for how, s in result["seconds"].items()
