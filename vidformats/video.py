@@ -128,6 +128,7 @@ class Video:
         One of `vidformats.formats`; by default the file's content tells.
     threads : int, optional
         Threads that may work on one read; by default all CPUs of this process, and 1 in a child process.
+        Where a file is not in the page cache, and this is not 1, more of them wait for the disk.
     **options
         What the format's ``open`` takes, such as ``dataset=`` for HDF5 or ``shape=`` for bytes
         without a header.

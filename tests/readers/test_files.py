@@ -2,12 +2,14 @@
 
 import gc
 import os
+import sys
 import threading
 
 import numpy as np
 import pytest
 
 import vidformats as vf
+from vidformats.measure import cache
 from vidformats.readers.files import File
 
 DATA = bytes(range(256)) * 40
@@ -65,6 +67,23 @@ def test_read_stops_at_the_end(path, any_system):
     assert file.read(100, len(DATA)) == file.read(100, len(DATA) + 5) == file.read(0, 0) == b""
     with pytest.raises(vf.FormatError, match="before its own start"):
         file.read(1, -1)
+
+
+def test_what_is_not_in_the_page_cache_is_cold(path, monkeypatch):
+    file = File(path)
+    assert file.read(10, 0) == DATA[:10]
+    assert not file.is_cold(0)
+    if sys.platform == "linux" and not cache.is_tmpfs(path) and cache.evict(path):
+        assert file.is_cold(0)
+    monkeypatch.delattr(os, "RWF_NOWAIT", raising=False)  # as on macOS
+    assert not file.is_cold(0)
+
+
+def test_cold_frames_are_the_same(tmp_path):
+    video = np.random.default_rng(0).integers(0, 255, (200, 3, 100, 100), np.uint8)
+    path = vf.write(video, tmp_path / "video.npy")
+    cache.evict(path)
+    np.testing.assert_array_equal(vf.load(path, slice(None, None, 3), threads=2), video[::3])
 
 
 def test_a_file_that_shrank_is_a_format_error(path, any_system):

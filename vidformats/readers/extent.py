@@ -28,6 +28,10 @@ GAP = 16 << 10
 SMALL = 4 << 10
 """Frames below this many bytes are read together with what lies between them."""
 
+WAITING = 4
+"""Threads that wait for a cold disk in place of each that would copy from memory: what is under way at once is what
+helps there. With 2, 4 and 8 of them, every 4th of 10,000 frames took 250, 190 and 150 ms; by a map, 340."""
+
 TILE = 1 << 20
 """Bytes of a column-major file that are transposed at a time: two of them stay in the caches of most CPUs."""
 
@@ -186,6 +190,8 @@ class ExtentReader(_Placed):
                 pieces = zip((starts * size).tolist(), (stops * size).tolist(), offsets.tolist(), strict=True)
                 self._file.read_pieces(flat, pieces)
 
+        if threads > 1 and self._file.is_cold(base + int(frames[len(frames) // 2]) * size):
+            threads *= WAITING
         share(work, _shares(len(frames), min(max(1, SHARE // size), -(-len(frames) // threads)), threads), threads)
 
     def _sieve(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:

@@ -41,6 +41,16 @@ class File:
         elsewhere = partial(_seek_and_read, threading.Lock())
         self._preadv: Callable[[list[Any], int], int] = partial(getattr(os, "preadv", elsewhere), self.fd)
 
+    def is_cold(self, offset: int) -> bool:
+        """Tell whether the byte at `offset` has to come from the disk; False where the system does not say."""
+        try:
+            os.preadv(self.fd, [bytearray(1)], offset, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return True
+        except (OSError, AttributeError):
+            pass
+        return False
+
     def read_pieces(self, buffer: memoryview, pieces: Iterable[tuple[int, int, int]]) -> None:
         """Fill ``buffer[start:stop]`` from the file's byte `offset` on, for each ``(start, stop, offset)``."""
         preadv = self._preadv
