@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidformats.format import FormatError, Reader
-from vidformats.select import in_order
+from vidformats.select import blocks, in_order
 from vidformats.threads import share
 
 MODES = {"1": (1, "u1"), "L": (1, "u1"), "I;16": (1, "u2"), "I;16B": (1, "u2"), "I": (1, "u2")}
@@ -28,6 +28,9 @@ INFLATION = 1032
 
 WEBP_INFLATION = 2400
 """Of a lossy WebP, whose blocks of 16 x 16 take 2.7 bits at least. A lossless one of one colour takes none at all."""
+
+TURN = 16
+"""Images that a thread takes at a time, at most: taking one needs a lock."""
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
 """Those that Pillow may look into: some of its others run programs."""
@@ -49,22 +52,29 @@ class ImageReader(Reader):
     """
 
     def __init__(self, paths: list[str], info: dict[str, Any] | None = None):
+        from vidformats.readers.opencv import cv2  # takes longer to import than most folders to list
+
         self._paths = paths
         data = _bytes(paths[0])
         height, width, mode = _by_pillow(data, paths[0])
         channels, kind = MODES.get(mode, (3, "u1"))
         self.shape, self.dtype, self.info = (len(paths), channels, height, width), np.dtype(kind), info or {}
         self._check(data, paths[0])
+        grey = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
+        flags = grey | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if self.dtype.itemsize > 1 else 0)
+        self._decoder = cv2, flags, (height, width) if channels == 1 else (height, width, 3)
 
     def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
         """Decode each wanted image once."""
         plan, decode = in_order(frames), self._decode
+        n = len(plan.frames)
 
-        def work(items: Iterator[tuple[int, int]]) -> None:
-            for frame, row in items:
-                decode(frame, out[row])
+        def work(mine: Iterator[slice]) -> None:
+            for block in mine:
+                for frame, row in zip(plan.frames[block].tolist(), plan.rows[block].tolist(), strict=True):
+                    decode(frame, out[row])
 
-        share(work, zip(plan.frames.tolist(), plan.rows.tolist(), strict=True), min(threads, len(plan.frames)))
+        share(work, blocks(n, min(TURN, n // (4 * threads))), min(threads, n))
         plan.repeat(out)
 
     def fetch_one(self, frame: int, out: np.ndarray) -> None:
@@ -72,13 +82,7 @@ class ImageReader(Reader):
         self._decode(frame, out)
 
     def _decode(self, frame: int, out: np.ndarray) -> None:
-        from vidformats.readers.opencv import cv2
-
-        _, channels, height, width = self.shape
-        grey = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
-        flags = grey | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if self.dtype.itemsize > 1 else 0)
-        expected = (height, width) if channels == 1 else (height, width, 3)
-
+        cv2, flags, expected = self._decoder
         path = self._paths[frame]
         data = _bytes(path)
         self._check(data, path)
@@ -89,7 +93,7 @@ class ImageReader(Reader):
         if image is None or image.dtype != self.dtype or image.shape != expected:
             got = "nothing" if image is None else f"{image.shape} of {image.dtype}"
             raise FormatError(path, f"decodes to {got}, where the first image has {expected} of {self.dtype}")
-        if channels == 1:
+        if len(expected) == 2:
             out[0] = image
         else:
             cv2.split(image, [out[2], out[1], out[0]])  # OpenCV decodes to BGR

@@ -310,7 +310,7 @@ class StreamReader(Reader):
         index = Index(len(shown(self._path))) if counted else index_of(self._path, pixels, told)
         n = index.n_frames
         self._index = index._replace(plain=index.plain and codec in ALONE and hasattr(cv2, "IStreamReader"))
-        self._packets = told if told and self._index.plain and len(told.sizes) == n else None
+        self._places = (told.offsets, told.sizes) if told and self._index.plain and len(told.sizes) == n else None
         self._mean = self._path.stat().st_size // n
         self.shape = shape if shape and _fits(shape, (n, *self._size)) else (n, 3, *self._size)
         self.info: dict[str, Any] = {
@@ -329,7 +329,7 @@ class StreamReader(Reader):
         near = max((c.at for c in list(self._idle) if not c.raw and c.at <= wanted[0]), default=-1)
         jumps, picked = index.jump(wanted), wanted - index.first(wanted) + 1
         grabbed = np.minimum(np.diff(wanted, prepend=near), jumps)
-        each = PICK_TOLD if self._packets else PICK
+        each = PICK_TOLD if self._places else PICK
         by_picking = index.plain and each * picked.sum() + OPEN < grabbed.sum()
         if not len(index.stamps):
             parts = [slice(0, len(wanted))]
@@ -366,8 +366,8 @@ class StreamReader(Reader):
 
     def _spliced(self, packets: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return a video of these packets alone, read from where they lie, or one by one where that is unknown."""
-        if self._packets:
-            offsets, sizes = self._packets.offsets[packets], self._packets.sizes[packets]
+        if self._places:
+            offsets, sizes = (column[packets] for column in self._places)
             video, starts = splice(sizes, self._codec, self._size, self._extradata)
             stops, flat, file = (starts + sizes).tolist(), video.data, File(self._path)
             apart = np.flatnonzero(offsets[1:] != offsets[:-1] + sizes[:-1]) + 1
