@@ -13,7 +13,7 @@ from vidformats.measure.loads import in_own_process
 from vidformats.measure.machine import facts
 from vidformats.published import NEAR
 from vidformats.registry import get_format
-from vidformats.report.table import machine_line
+from vidformats.report.table import count, machine_line
 from vidformats.threads import default_threads
 
 Progress = Callable[[str], object]
@@ -87,7 +87,8 @@ def markdown(result: dict[str, Any]) -> str:
     accesses = list(result["seconds"])
     state = "cold" if result["cold"] else "warm"
     size, n = result["size"], result["n_frames"]
-    head = f"{result['content']}, {state}: {n:,} frames of 3 x {size} x {size}, {result['threads']} threads"
+    threads = count(result["threads"], "thread")
+    head = f"{result['content']}, {state}: {n:,} frames of 3 x {size} x {size}, {threads}"
     lines = [
         f"**{head}, median of {result['rounds']} rounds (10th to 90th percentile), in copies of the same bytes**",
         "",

@@ -149,11 +149,12 @@ def title(result: dict[str, Any]) -> str:
     n, size = result["n_frames"], result["size"]
     return (
         f"{result['content']}: every 4th of {n:,} frames of 3 x {size} x {size}, {result['payload'] / MB:.0f} MB; "
-        f"warm page cache, {_count(result['threads'], 'thread')}, median of {_count(result['rounds'], 'round')}"
+        f"warm page cache, {count(result['threads'], 'thread')}, median of {count(result['rounds'], 'round')}"
     )
 
 
-def _count(n: int, what: str) -> str:
+def count(n: int, what: str) -> str:
+    """Return a number with its noun, in the plural where it needs one: ``count(2, "thread")`` is ``"2 threads"``."""
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
