@@ -119,4 +119,4 @@ def run_asv(arguments: Iterable[str], folder: Path, label: str) -> int:
 
 
 if __name__ == "__main__":
-    describe_machine(machine_facts() | dict(zip(["machine"], sys.argv[1:], strict=False)))
+    describe_machine(machine_facts() | {"machine": sys.argv[1]})
