@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import tempfile
@@ -97,6 +98,7 @@ def _collate(samples: list[Sample], *, collate_fn_map: Any) -> Any:
     return collate([dict(sample) for sample in samples], collate_fn_map=collate_fn_map)
 
 
+@functools.cache
 def _tell_torch() -> None:
     """Have PyTorch's default collate call `_collate`, by its own registry of types; PyTorch 1 has none."""
     with contextlib.suppress(ImportError):

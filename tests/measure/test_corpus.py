@@ -1,6 +1,7 @@
 """One content in every format, built once, and what it takes of a disk."""
 
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -89,7 +90,7 @@ def test_it_needs_no_more_disk_than_it_says(built):
 
 def test_writing_happens_in_another_process(tmp_path, monkeypatch):
     """So that a decoder's crash or its memory is not ours."""
-    calls, real = [], corpus.subprocess.run
-    monkeypatch.setattr(corpus.subprocess, "run", lambda command, **k: calls.append(command) or real(command, **k))
+    calls, real = [], subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda command, **k: calls.append(command) or real(command, **k))
     corpus.build(tmp_path, "noise", ["pickle"], 4, 8)
     assert calls == [[sys.executable, "-m", "vidformats.measure.corpus", str(tmp_path), "pickle"]]

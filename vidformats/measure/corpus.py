@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 import vidformats as vf
 from vidformats import content
 from vidformats.measure import cache
+from vidformats.measure.fresh import fresh_python
 from vidformats.published import STEP
 from vidformats.registry import FORMATS
 from vidformats.threads import default_threads
@@ -95,10 +95,7 @@ def _expected(folder: str | os.PathLike, name: str) -> str:
 
 
 def _in_own_process(folder: Path, name: str) -> str:
-    command = [sys.executable, "-m", "vidformats.measure.corpus", str(folder), name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{name} could not be written: {done.stderr.strip()[-2000:]}")
+    fresh_python(f"{name} could not be written", "-m", "vidformats.measure.corpus", str(folder), name)
     return name
 
 

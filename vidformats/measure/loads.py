@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import numpy as np
 import vidformats as vf
 from vidformats.measure import cache, corpus
 from vidformats.measure.clock import warm_up_memory
+from vidformats.measure.fresh import fresh_python
 from vidformats.measure.memory import Peak
 from vidformats.published import NEAR, STEP, get_row, made_whole, verdict
 
@@ -95,11 +95,9 @@ def in_own_process(**request: Any) -> dict[str, Any]:
     RuntimeError
         With the end of what the process said, where it failed.
     """
-    command = [sys.executable, "-m", "vidformats.measure.loads"]
-    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{request['way']} {request['name']}: {done.stderr.strip()[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    label = f"{request['way']} {request['name']}"
+    said = fresh_python(label, "-m", "vidformats.measure.loads", given=json.dumps(request))
+    return json.loads(said.splitlines()[-1])
 
 
 if __name__ == "__main__":

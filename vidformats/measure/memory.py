@@ -72,13 +72,13 @@ class Peak:
         except OSError:  # another system, or a sandbox that hides it
             return self
         self._onlooker = _look_on()
-        self._before = _status()
+        self._before = sizes()
         return self
 
     def __exit__(self, *error: Any) -> None:
         if not self._before:
             return
-        after = _status()
+        after = sizes()
         self.increment = max(0, after["VmHWM"] - self._before["VmRSS"])
         if self._onlooker is not None:
             seen = self._onlooker.communicate()[0].split()
@@ -88,9 +88,9 @@ class Peak:
                 self.mapped = max(0, max(mapped, _mapped(after)) - _mapped(self._before))
 
 
-def _status() -> dict[str, int]:
-    """Return the sizes in ``/proc/self/status``, in bytes."""
-    lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
+def sizes(pid: int | str = "self", table: str = "status") -> dict[str, int]:
+    """Return the sizes in a table of ``/proc/<pid>``, such as ``"status"`` or ``"smaps_rollup"``, in bytes."""
+    lines = (line.split() for line in Path(f"/proc/{pid}/{table}").read_text().splitlines())
     return {words[0][:-1]: int(words[1]) << 10 for words in lines if words[-1] == "kB"}
 
 

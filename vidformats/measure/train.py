@@ -10,7 +10,6 @@ import argparse
 import csv
 import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -24,7 +23,9 @@ import numpy as np
 import vidformats as vf
 from vidformats import content
 from vidformats.measure.clock import interleave
+from vidformats.measure.fresh import fresh_python
 from vidformats.measure.machine import facts
+from vidformats.measure.memory import sizes
 from vidformats.registry import FORMATS
 from vidformats.report.table import machine_line, replace_block
 
@@ -267,10 +268,9 @@ def _pss() -> dict[str, int] | None:
     try:
         children = Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split()
         for pid in [str(os.getpid()), *children]:
-            lines = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
-            sizes = {words[0]: int(words[1]) << 10 for words in lines}
-            total["pss"] += sizes["Pss:"]
-            total["file"] += sizes.get("Pss_File:", 0)
+            held = sizes(pid, "smaps_rollup")
+            total["pss"] += held["Pss"]
+            total["file"] += held.get("Pss_File", 0)
     except OSError:  # another system, or a child that has just ended
         return None
     return total
@@ -282,11 +282,7 @@ def memory_in_own_process(folder: Path, name: str, workers: int) -> dict[str, in
         "import json, sys; from pathlib import Path; from vidformats.measure.train import memory;"
         "print(json.dumps(memory(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))"
     )
-    command = [sys.executable, "-c", code, str(folder), name, str(workers)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{name}: {done.stderr.strip()[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(fresh_python(name, "-c", code, str(folder), name, str(workers)).splitlines()[-1])
 
 
 def measure(folder: Path, kind: str, n_frames: int, size: int, rounds: int, names: list[str]) -> dict[str, Any]:

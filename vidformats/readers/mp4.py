@@ -54,16 +54,23 @@ def packets_of(path: str | os.PathLike) -> Packets | None:
         return None
 
 
+def _lengths(head: bytes | memoryview, left: int, last: int = 0) -> tuple[int, int]:
+    """Return the bytes of a box and of its header; a box of no size takes `last`, and `left` is what there is."""
+    size, used = int.from_bytes(head[:4], "big"), 8
+    if size == 1:
+        size, used = int.from_bytes(head[8:16], "big"), 16
+    size = size or last
+    if not used <= size <= left:
+        raise ValueError
+    return size, used
+
+
 def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
     """Yield the kind and the content of each box in `data`."""
     at = 0
     while at + 8 <= len(data):
-        size, head = int.from_bytes(data[at : at + 4], "big"), 8
-        if size == 1:
-            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
-        if not head <= size <= len(data) - at:
-            raise ValueError
-        yield bytes(data[at + 4 : at + 8]), data[at + head : at + size]
+        size, used = _lengths(data[at : at + 16], len(data) - at)
+        yield bytes(data[at + 4 : at + 8]), data[at + used : at + size]
         at += size
 
 
@@ -75,12 +82,7 @@ def _moov(path: Path) -> memoryview:
         while at + 8 <= end:
             file.seek(at)
             head = file.read(16)
-            size, used = int.from_bytes(head[:4], "big"), 8
-            if size == 1:
-                size, used = int.from_bytes(head[8:16], "big"), 16
-            size = size or end - at
-            if not used <= size <= end - at:
-                break
+            size, used = _lengths(head, end - at, last=end - at)  # the last box of a file may say nothing
             if head[4:8] == b"moov":
                 file.seek(at + used)
                 return memoryview(file.read(size - used))
