@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import vidformats as vf
 from tests.numbered import numbered, numbers_of
-from tests.readers.test_stream import AWKWARD, edited, encode, stamped
+from tests.readers.test_stream import AWKWARD, awkward, edited, encode, stamped
 from vidformats.readers import stream
 from vidformats.readers.mp4 import Packets, packets_of
 from vidformats.readers.stream import Capture, StreamReader
@@ -41,8 +41,7 @@ def test_tables_say_what_opencv_finds(path):
 @stamped
 @pytest.mark.parametrize("name", [name for name in AWKWARD if name.endswith((".mp4", ".mov"))])
 def test_what_is_told_is_right_or_nothing(name, tmp_path):
-    codec, options = AWKWARD[name]
-    path = encode(tmp_path / name, codec, **options)
+    path = awkward(tmp_path, name)
     told = packets_of(path)
     if told is None:
         return
@@ -53,19 +52,11 @@ def test_what_is_told_is_right_or_nothing(name, tmp_path):
 
 
 def test_some_are_told_and_some_are_not(tmp_path):
-    assert packets_of(encode(tmp_path / "a.mov", *AWKWARD["odd_rate.mov"][:1], **AWKWARD["odd_rate.mov"][1]))
-    assert packets_of(encode(tmp_path / "b.mp4", *AWKWARD["b_frames.mp4"][:1], **AWKWARD["b_frames.mp4"][1])) is None
-    assert packets_of(encode(tmp_path / "c.avi", *AWKWARD["plain.avi"][:1], **AWKWARD["plain.avi"][1])) is None
-    fragments = {"movflags": "frag_keyframe+empty_moov"}
-    av = pytest.importorskip("av")
-    with av.open(str(tmp_path / "d.mp4"), "w", options=fragments) as file:
-        out = file.add_stream("mpeg4", rate=25)
-        out.height, out.width, out.pix_fmt = 64, 64, "yuv420p"
-        for image in numbered(10, (64, 64)):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image.transpose(1, 2, 0)), format="rgb24")
-            file.mux(out.encode(frame))
-        file.mux(out.encode(None))
-    assert packets_of(tmp_path / "d.mp4") is None
+    assert packets_of(awkward(tmp_path, "odd_rate.mov"))
+    assert packets_of(awkward(tmp_path, "b_frames.mp4")) is None
+    assert packets_of(awkward(tmp_path, "plain.avi")) is None
+    fragments = encode(tmp_path / "d.mp4", "mpeg4", n=10, file={"movflags": "frag_keyframe+empty_moov"})
+    assert packets_of(fragments) is None
 
 
 def test_an_edit_list_that_moves_the_start_is_not_told(tmp_path):
@@ -75,7 +66,7 @@ def test_an_edit_list_that_moves_the_start_is_not_told(tmp_path):
 
 
 @stamped
-def test_tables_that_lie_about_time_and_keys_are_found_out(path, monkeypatch, tmp_path):
+def test_tables_that_lie_about_time_and_keys_are_found_out(path, monkeypatch):
     told = packets_of(path)
     for lie in (
         told._replace(stamps=told.stamps + 1),

@@ -23,13 +23,25 @@ RNG = np.random.default_rng(0)
 MS = {"time_base": Fraction(1, 1000)}
 
 
-def encode(path, codec, n=N, size=(64, 64), pts=None, time_base=None, pix="yuv420p", bit_rate=None, rate=25, **options):
-    """Encode numbered frames with PyAV; `pts` are their times."""
+def encode(
+    path,
+    codec,
+    n=N,
+    size=(64, 64),
+    pts=None,
+    time_base=None,
+    pix="yuv420p",
+    bit_rate=None,
+    rate=25,
+    file=None,
+    **options,
+):
+    """Encode numbered frames with PyAV; `pts` are their times, `file` the container's options."""
     try:
         av.Codec(codec, "w")
     except Exception:
         pytest.skip(f"this PyAV has no encoder {codec}")
-    with av.open(str(path), "w") as file:
+    with av.open(str(path), "w", options=file) as file:
         out = file.add_stream(codec, rate=rate, options=options)
         out.height, out.width, out.pix_fmt = *size, pix
         if bit_rate:
@@ -105,24 +117,29 @@ AWKWARD = {
 }
 
 
+def awkward(folder, name):
+    """Make one of the awkward files."""
+    codec, options = AWKWARD[name]
+    return encode(folder / name, codec, **options)
+
+
 @pytest.mark.parametrize("name", AWKWARD)
 def test_every_frame_is_the_one_of_a_sequential_decode(name, tmp_path):
-    codec, options = AWKWARD[name]
-    reader = agrees(encode(tmp_path / name, codec, **options))
+    reader = agrees(awkward(tmp_path, name))
     assert reader.info["indexed"] == (STAMPED and "untimed" not in name)
     assert reader.info["frames"] == reader.shape[0]
 
 
 @pytest.mark.parametrize("name", ["plain.avi", "open_gop.mp4", "vp9.webm"])
 def test_without_trusting_stamps(name, tmp_path):
-    path = encode(tmp_path / name, AWKWARD[name][0], **AWKWARD[name][1])
+    path = awkward(tmp_path, name)
     assert not agrees(path, StreamReader(path, counted=True)).info["indexed"]
 
 
 @stamped
 @pytest.mark.parametrize("name", ["plain.avi", "lossless.mkv", "motion_jpeg.avi", "vp9.webm", "odd_rate.mov"])
 def test_picked_packets_decode_to_the_same_pixels(name, tmp_path, monkeypatch):
-    path = encode(tmp_path / name, AWKWARD[name][0], **AWKWARD[name][1])
+    path = awkward(tmp_path, name)
     reader, frames = StreamReader(path), [70, 3, 41, 99, 42]
     monkeypatch.setattr(stream, "OPEN", 10**9)
     grabbed = read(reader, frames, 2)
