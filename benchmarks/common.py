@@ -5,9 +5,9 @@ import os
 import vidformats as vf
 
 try:  # an older commit may lack what these benchmarks need: then they are skipped there
-    from vidformats import content
-    from vidformats.measure import corpus
-    from vidformats.published import ROWS
+    from vidformats.bench import content
+    from vidformats.bench.measure import corpus
+    from vidformats.bench.published import ROWS
 except ImportError as error:
     missing: Exception | None = error
 else:

@@ -4,10 +4,10 @@ from benchmarks.common import CONTENTS, FORMATS, PUBLISHED, Corpus, missing, pub
 
 if not missing:
     import vidformats as vf
-    from vidformats.measure import cache, corpus, disk
-    from vidformats.measure.clock import warm_up_memory
-    from vidformats.measure.memory import Peak
-    from vidformats.published import STEP, made_whole, verdict
+    from vidformats.bench.measure import cache, corpus, disk
+    from vidformats.bench.measure.clock import warm_up_memory
+    from vidformats.bench.measure.memory import Peak
+    from vidformats.bench.published import STEP, made_whole, verdict
 
 
 class _Load(Corpus):

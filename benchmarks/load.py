@@ -3,8 +3,8 @@
 from benchmarks.common import N_FRAMES, PROFILE, SIZE, Corpus, missing
 
 try:
-    from vidformats.measure import access, cache
-    from vidformats.measure.clock import ratios, warm_up_memory
+    from vidformats.bench.measure import access, cache
+    from vidformats.bench.measure.clock import ratios, warm_up_memory
     from vidformats.threads import default_threads
 except ImportError as error:
     missing = missing or error

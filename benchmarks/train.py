@@ -5,8 +5,8 @@ from pathlib import Path
 from benchmarks.common import N_FRAMES, PROFILE, SIZE, missing
 
 try:
-    from vidformats.measure import train
-    from vidformats.measure.clock import ratios
+    from vidformats.bench.measure import train
+    from vidformats.bench.measure.clock import ratios
 except ImportError as error:
     missing = missing or error
 

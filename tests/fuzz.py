@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 import vidformats as vf
-from tests.numbered import numbered
-from vidformats.measure.memory import Peak
+from vidformats.bench.measure.memory import Peak
 from vidformats.registry import FORMATS
+from vidformats.testing.numbered import numbered
 
 EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 40, 1 << 63, (1 << 64) - 1]
 HEADER = 700

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import vidformats as vf
-from tests.conformance import ArrayConformance
 from vidformats import registry
+from vidformats.testing.conformance import ArrayConformance
 
 PAGE = Path(__file__).parents[1] / "docs" / "add-a-format.md"
 CLASS, ROW = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -19,7 +19,7 @@ CLASS, ROW = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 @pytest.fixture(scope="module", autouse=True)
 def added():
     """Add the page's file and row for the time of these tests."""
-    module = ModuleType("vidformats.formats.zframes")
+    module = ModuleType("vidformats.families.zframes")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, module.__name__, module)
         exec(compile(CLASS, "zframes.py", "exec"), module.__dict__)

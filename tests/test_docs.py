@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 import vidformats as vf
-from vidformats.measure import train
+from vidformats.bench.measure import train
+from vidformats.bench.report import limits, table
+from vidformats.bench.report.table import replace_block
 from vidformats.registry import FORMATS
-from vidformats.report import limits, table
-from vidformats.report.table import replace_block
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -90,7 +90,7 @@ def desk(tmp_path_factory):
     (folder / "docs" / "results").mkdir(exist_ok=True)
     program = folder / "bin" / "vidformats"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m vidformats.cli "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m vidformats "$@"\n')
     program.chmod(0o755)
     video = np.random.default_rng(0).integers(0, 254, (96, 3, 32, 32), np.uint8)
     for name in ("video.npy", "video.mp4"):
@@ -217,7 +217,7 @@ def test_the_readme_opens_with_the_answer():
 def test_the_house_stands_as_drawn():
     plan = next(text for language, _, text in fences(ROOT / "docs" / "design.md") if language == "text")
     drawn = re.findall(r"[\w/.]+\.py\b|\w+/(?=\s)", plan.partition("vidformats/\n")[2])
-    folders = [ROOT / "vidformats" / name for name in ("", "readers", "formats")]
+    folders = [ROOT / "vidformats" / name for name in ("", "storage", "codecs", "bench")]
     assert [name for name in drawn if not any((folder / name).exists() for folder in folders)] == []
 
 

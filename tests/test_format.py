@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import vidformats as vf
-from vidformats.format import Source, pick
+from vidformats.format import pick
 from vidformats.registry import FORMATS
+from vidformats.source import Source
 
 VIDEO = np.random.default_rng(0).integers(0, 250, (7, 3, 16, 18), np.uint8)
 CORE = [name for name, row in FORMATS.items() if not row.extra]

@@ -48,7 +48,7 @@ except ImportError as error:
     [
         'vf.write(np.zeros((3, 3, 8, 8), "uint8"), folder + "/video.mp4")',
         'vf.load(folder + "/frames")',
-        "import vidformats.content",
+        "import vidformats.bench.content",
     ],
 )
 @pytest.mark.parametrize(

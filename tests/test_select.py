@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conformance import indexes
 from vidformats.select import blocks, frames_in, in_order, runs, select
+from vidformats.testing.conformance import indexes
 
 SHAPE = (9, 3, 4, 5)
 VIDEO = np.arange(np.prod(SHAPE)).reshape(SHAPE)

@@ -6,10 +6,12 @@
 """
 
 from vidformats._version import __version__
-from vidformats.format import Format, FormatError, Reader, Source
+from vidformats.errors import FormatError
+from vidformats.format import Format, Reader
 from vidformats.registry import format_of, formats, get_format
+from vidformats.source import Source
+from vidformats.training.windows import windows
 from vidformats.video import Video, load, open, write
-from vidformats.windows import windows
 
 __all__ = [
     "Format",

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import vidformats.formats  # noqa: F401 - imported now, or its first import would put it over the function vf.formats
-from vidformats.format import Format, FormatError
+from vidformats.errors import FormatError
+from vidformats.format import Format
 
 
 class Row(NamedTuple):
@@ -39,7 +39,7 @@ class Row(NamedTuple):
     extra: str = ""
 
 
-_F = "vidformats.formats."
+_F = "vidformats.families."
 # fmt: off
 FORMATS: dict[str, Row] = {
     "avi_mjpg":   Row(_F + "movie:Movie", "motion JPEG", ".avi", {"fourcc": "MJPG"}, magic=((0, b"RIFF"),)),

@@ -19,6 +19,10 @@ Crop = tuple[slice, ...]
 """One slice with a positive step for each axis of a frame."""
 
 
+BLOCK = 4 << 20
+"""Bytes handled at a time where a copy in between can't be avoided: inside the caches of most CPUs."""
+
+
 class Selection(NamedTuple):
     """What an index asks for, in the terms a reader understands.
 

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from vidformats import registry
-from vidformats.format import FormatError, Reader, Source
+from vidformats.errors import FormatError
+from vidformats.format import Reader
 from vidformats.select import frame_numbers, select
+from vidformats.source import Source
 from vidformats.threads import default_threads
 
 _lock = threading.RLock()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from vidformats.bench.report.table import replace_block
 from vidformats.cli import main
 from vidformats.history import releases as module
 from vidformats.history.releases import (
@@ -21,7 +22,6 @@ from vidformats.history.releases import (
     passes_recorded,
     wheel_date,
 )
-from vidformats.report.table import replace_block
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / ".asv" / "releases"

@@ -10,9 +10,9 @@ import pytest
 
 from tests.history.browser import CHROMIUM, DRIVER, chromium, complaints, look, served, strangers
 from tests.history.recorded import ENVIRONMENTS, MACHINE, make
+from vidformats.bench.published import ROWS
 from vidformats.history import site
 from vidformats.history.recordings import COLUMNS, from_table, recordings
-from vidformats.published import ROWS
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +43,7 @@ def project(tmp_path_factory):
     (folder / "docs" / "results" / "table.json").write_text(json.dumps([table()]))
     shutil.copytree(ROOT / ".asv/releases/h5py/results", folder / ".asv/releases/h5py/results")
     done = subprocess.run(
-        [sys.executable, "-m", "vidformats.cli", "site"],
+        [sys.executable, "-m", "vidformats", "site"],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidformats.format import FormatError
+from vidformats.codecs.deflate import compress, inflate, stream
+from vidformats.errors import FormatError
 from vidformats.readers import chunks as module
 from vidformats.readers.chunks import ChunkReader, as_slice, cuts
-from vidformats.readers.files import File
-from vidformats.readers.inflate import compress, inflate, stream
+from vidformats.storage.local import File
 
 shared = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

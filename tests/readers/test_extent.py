@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import vidformats as vf
-from tests.conformance import indexes
 from vidformats.readers import extent
 from vidformats.readers.extent import ExtentReader, StrewnReader
 from vidformats.select import select
+from vidformats.testing.conformance import indexes
 
 DTYPES = ["?", "u1", "i1", "<u2", ">i2", ">f2", "<i4", ">f4", "<f8", ">u8", "<c8", ">c16"]
 SHAPES = [(1,), (17,), (9, 4), (5, 1), (7, 3, 4), (6, 3, 5, 4), (1, 3, 2, 2), (4, 2, 3, 1, 5), (3, 2, 1, 2, 2, 3)]

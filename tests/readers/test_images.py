@@ -153,7 +153,7 @@ LIES = {
 @pytest.mark.parametrize(("suffix", "data"), LIES.values(), ids=LIES)
 @pytest.mark.parametrize("at", [0, 2])
 def test_a_header_that_lies_allocates_nothing(tmp_path, suffix, data, at):
-    from vidformats.measure.memory import Peak
+    from vidformats.bench.measure.memory import Peak
 
     path = folder(tmp_path, RGB[:3], suffix)
     vf.load(path)

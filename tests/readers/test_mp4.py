@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vidformats as vf
-from tests.numbered import numbered, numbers_of
 from tests.readers.test_stream import AWKWARD, awkward, edited, encode, stamped
 from vidformats.readers import stream
 from vidformats.readers.mp4 import Packets, packets_of
 from vidformats.readers.stream import Capture, StreamReader
+from vidformats.testing.numbered import numbered, numbers_of
 
 N = 40
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import vidformats as vf
-from tests.numbered import number_of, numbered, numbers_of
-from vidformats.format import FormatError
+from vidformats.errors import FormatError
 from vidformats.readers import stream
 from vidformats.readers.stream import StreamReader
+from vidformats.testing.numbered import number_of, numbered, numbers_of
 
 av = pytest.importorskip("av", reason="makes the awkward files; of the extra codecs")
 

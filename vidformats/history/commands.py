@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from vidformats.bench.report.table import replace_block
 from vidformats.history import runner, site
 from vidformats.history.compare import ComparisonError, Outcome, find_pair
 from vidformats.history.compare import compare as compare_results
@@ -23,7 +24,6 @@ from vidformats.history.releases import (
     passes_recorded,
     wheel_date,
 )
-from vidformats.report.table import replace_block
 
 
 @click.command()

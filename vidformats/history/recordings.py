@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vidformats.published import ROWS
+from vidformats.bench.published import ROWS
 
 FILES = {row.name: row.format for row in ROWS}
 """The file that a published load reads, where it is not named as its format."""

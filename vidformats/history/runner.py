@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from vidformats.measure.machine import facts
+from vidformats.bench.measure.machine import facts
 
 _PERCENT = re.compile(r"\[\s*(\d+\.\d+)%\][ ·]*(.*)")
 _WORTH_SAYING = re.compile(r"fail|error|warning|could not|couldn't", re.IGNORECASE)

@@ -15,9 +15,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from vidformats.bench.published import ROWS, get_row
+from vidformats.bench.report import table as report
 from vidformats.history.recordings import COLUMNS
-from vidformats.published import ROWS, get_row
-from vidformats.report import table as report
 
 _PAGE = resources.files("vidformats.history") / "page"
 _SCRIPT_END = re.compile(r"<(?=/script|!--)", re.IGNORECASE)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.format import BLOCK, FormatError, Reader
+from vidformats.errors import FormatError
+from vidformats.format import Reader
 from vidformats.readers.chunks import Cut, cuts
-from vidformats.select import Crop, in_order
+from vidformats.select import BLOCK, Crop, in_order
 
 
 class BoxReader(Reader):

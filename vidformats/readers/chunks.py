@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.format import FormatError, Reader
-from vidformats.readers.files import File
+from vidformats.errors import FormatError
+from vidformats.format import Reader
 from vidformats.select import Crop, Order, blocks, in_order
+from vidformats.storage.local import File
 from vidformats.threads import share
 
 UNIT = 1 << 20

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.format import BLOCK, FormatError, Reader
-from vidformats.readers.files import File
-from vidformats.select import Crop, blocks, frames_in, in_order, runs
+from vidformats.errors import FormatError
+from vidformats.format import Reader
+from vidformats.select import BLOCK, Crop, blocks, frames_in, in_order, runs
+from vidformats.storage.local import File
 from vidformats.threads import share
 
 GAP = 16 << 10
@@ -349,6 +350,6 @@ def _transpose(matrix: np.ndarray, out: np.ndarray) -> None:
     if same is None:
         out[...] = matrix.T
     else:
-        from vidformats.readers.opencv import cv2  # takes longer to import than most files to read
+        from vidformats.opencv import cv2  # takes longer to import than most files to read
 
         cv2.transpose(matrix.view(same), out.view(same))

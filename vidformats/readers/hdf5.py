@@ -8,13 +8,14 @@ from typing import Any
 import h5py
 import numpy as np
 
-from vidformats.format import FormatError, Reader, pick
+from vidformats.codecs.deflate import EXPANSION, LIBRARY
+from vidformats.errors import FormatError
+from vidformats.format import Reader, pick
 from vidformats.readers.boxes import BoxReader
 from vidformats.readers.chunks import ChunkReader
 from vidformats.readers.extent import ExtentReader
-from vidformats.readers.files import File
 from vidformats.readers.hdf5_index import chunk_index, decoder
-from vidformats.readers.inflate import EXPANSION, LIBRARY
+from vidformats.storage.local import File
 
 
 def open_dataset(path: Path, name: str | None = None, matlab: bool = False) -> Reader:

@@ -11,11 +11,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.format import FormatError
+from vidformats.codecs.deflate import inflate, stream
+from vidformats.errors import FormatError
 from vidformats.readers.chunks import Decode, Stream
-from vidformats.readers.files import File
-from vidformats.readers.inflate import inflate, stream
 from vidformats.select import blocks
+from vidformats.storage.local import File
 
 SPARSE = 64
 """Places of the chunk grid believed for each chunk stored: more would cost memory for no data."""

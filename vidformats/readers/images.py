@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.format import FormatError, Reader
+from vidformats.errors import FormatError
+from vidformats.format import Reader
 from vidformats.select import blocks, in_order
 from vidformats.threads import share
 
@@ -52,7 +53,7 @@ class ImageReader(Reader):
     """
 
     def __init__(self, paths: list[str], info: dict[str, Any] | None = None):
-        from vidformats.readers.opencv import cv2  # takes longer to import than most folders to list
+        from vidformats.opencv import cv2  # takes longer to import than most folders to list
 
         self._paths = paths
         data = _bytes(paths[0])

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vidformats.format import FormatError
-from vidformats.readers.files import File
+from vidformats.errors import FormatError
+from vidformats.storage.local import File
 
 TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 CLASSES = {"f8": 6, "f4": 7, "i1": 8, "u1": 9, "i2": 10, "u2": 11, "i4": 12, "u4": 13, "i8": 14, "u8": 15}

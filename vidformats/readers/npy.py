@@ -13,10 +13,11 @@ import numpy as np
 from numpy.lib import format as header
 from numpy.typing import NDArray
 
-from vidformats.format import FormatError, Reader
+from vidformats.errors import FormatError
+from vidformats.format import Reader
 from vidformats.readers.extent import ExtentReader, StrewnReader, check_layout
-from vidformats.readers.files import File
 from vidformats.select import Crop, in_order
+from vidformats.storage.local import File
 
 HEADER = 1 << 16
 """Bytes read to find an .npy header; NumPy itself refuses headers beyond 10,000."""

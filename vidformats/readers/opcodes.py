@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vidformats.format import FormatError
-from vidformats.readers.files import File
+from vidformats.errors import FormatError
+from vidformats.storage.local import File
 
 
 class Span(NamedTuple):

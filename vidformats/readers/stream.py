@@ -23,12 +23,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.format import FormatError, Reader
-from vidformats.readers.files import File
+from vidformats.errors import FormatError
+from vidformats.format import Reader
+from vidformats.opencv import cv2
 from vidformats.readers.mp4 import Packets, packets_of
-from vidformats.readers.opencv import cv2
 from vidformats.readers.splice import splice
 from vidformats.select import frames_in, in_order, runs
+from vidformats.storage.local import File
 from vidformats.threads import spread
 
 PREROLL = 16

@@ -1,0 +1,103 @@
+"""The table: nine rows both ways, from measurement to text."""
+
+import json
+import os
+import socket
+
+import pytest
+
+from tests.bench.report.results import result, run
+from vidformats.bench.published import ROWS
+from vidformats.bench.report import table
+from vidformats.bench.report.table import COLUMNS, cells, faster, machine_line, markdown, median, replace_block, title
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    said = []
+    return table.measure(tmp_path_factory.mktemp("data"), "noise", 16, 1, 1, 32, said.append), said
+
+
+def test_all_rows_are_measured_both_ways_and_ours_are_right(measured):
+    found, said = measured
+    assert list(found["rows"]) == [row.label for row in ROWS]
+    for label, row in found["rows"].items():
+        assert len(row["ours"]) == len(row["published"]) == 1
+        assert {r["pixels"] for r in row["ours"]} == {"right"}, label
+        assert all(r["result"] == 4 * 3 * 32 * 32 for r in row["ours"])
+        assert row["disk"] > 0
+    assert found["rows"]["mp4"]["published"][0]["pixels"] == "wrong: BGR"
+    assert found["rows"]["binary"]["published"][0]["pixels"].startswith("wrong: float64")
+    assert found["rows"]["npy 2"]["published"][0]["pixels"] == "nothing read: a lazy view"
+    assert len(said) == table.steps(1)
+
+
+def test_a_result_is_json_and_names_nobody(measured):
+    text = json.dumps(measured[0])
+    assert json.loads(text) == measured[0]
+    for private in (socket.gethostname(), os.path.expanduser("~"), os.getcwd(), "/tmp/"):
+        assert len(private) < 5 or private not in text  # a short one may be part of any word
+
+
+def test_a_measured_result_makes_a_table(measured):
+    assert markdown(measured[0]).count("\n| ") == len(ROWS) + 2
+
+
+def test_median():
+    assert median([run(3.0), run(1.0), run(2.0)], "time") == 2.0
+    assert median([run(1.0, memory=None), run(1.0, memory=5)], "memory") == 5
+    assert median([run(1.0, memory=None)], "memory") is None
+
+
+def test_the_ratio_is_of_the_published_way_made_whole_round_by_round():
+    row = {"published": [run(0, whole=2.0), run(0, whole=8.0)], "ours": [run(1.0), run(2.0)]}
+    assert faster(row).median == 3.0
+    assert 2.0 <= faster(row).low <= faster(row).high <= 4.0
+
+
+def test_cells():
+    found = result()
+    got = cells(ROWS[1], found["rows"]["mp4"], found["payload"])
+    assert len(got) == len(COLUMNS)
+    assert got[:4] == ["mp4", "36", "103", "1578"]
+    assert got[4:8] == ["201", "400", "110.0", "wrong: BGR"]
+    assert got[8:12] == ["41", "110.0", "20.0", "right"]
+    assert got[12].startswith("9.8 (")
+    assert got[13] == "1.02"
+
+
+def test_what_was_not_measured_is_said():
+    found = result()
+    for way in ("ours", "published"):
+        for run_ in found["rows"]["jpg"][way]:
+            run_["memory"] = None
+    assert cells(ROWS[0], found["rows"]["jpg"], found["payload"]).count("not measured") == 3
+
+
+def test_title_and_machine():
+    assert title(result()) == (
+        "noise: every 4th of 10,000 frames of 3 x 120 x 120, 108 MB; warm page cache, 2 threads, median of 3 rounds"
+    )
+    assert "1 thread," in title(result(threads=1, rounds=1))
+    assert "1 round" in title(result(rounds=1))
+    assert machine_line(result()) == (
+        "2 CPUs, 24 GiB, Linux 6.1, ext4, Python 3.11.7; numpy 2.4.0, h5py 3.16.0"
+    )  # fmt: skip
+
+
+def test_markdown_is_one_table():
+    lines = markdown(result()).splitlines()
+    table_lines = [line for line in lines if line.startswith("|")]
+    assert len(table_lines) == len(ROWS) + 2
+    assert len({line.count("|") for line in table_lines}) == 1
+    assert lines[0].startswith("**noise: ")
+
+
+def test_replacing_a_block():
+    text = "before <!-- end table --> <!-- table -->\nold\n<!-- end table --> after <!-- other -->"
+    done = replace_block(text, "table", "new")
+    assert done == "before <!-- end table --> <!-- table -->\nnew\n<!-- end table --> after <!-- other -->"
+    assert replace_block(done, "table", "new") == done
+    for document in ("", "<!-- table -->", "<!-- end table --> <!-- table -->"):
+        with pytest.raises(ValueError, match="no block"):
+            replace_block(document, "table", "new")

@@ -1,0 +1,219 @@
+"""MATLAB files: what scipy wrote, what others write, and what nobody should have."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from scipy.io import loadmat, savemat
+
+import vidformats as vf
+from vidformats.families.matlab import MatFrames
+
+VIDEO = np.random.default_rng(0).integers(0, 100, (9, 3, 8, 10), np.uint8)
+TYPES = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 9, "i8": 12, "u8": 13}
+CLASSES = {"f8": 6, "f4": 7, "i1": 8, "u1": 9, "i2": 10, "u2": 11, "i4": 12, "u4": 13, "i8": 14, "u8": 15}
+INDEXES = (..., slice(None, None, -2), [8, 0, 0], np.s_[:, 1, 2:5, ::3], 4)
+
+
+def element(order, kind, data):
+    """Build an element; one of up to four bytes as MATLAB does, with the data inside the tag."""
+    if 0 < len(data) <= 4:
+        return struct.pack(order + "I", len(data) << 16 | kind) + data.ljust(4, b"\0")
+    return struct.pack(order + "II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def matrix(array, name=b"video", order="<", dims=None, kind=None, cls=None, flags=0, data=None, compress=False):
+    """Build a matrix element by hand."""
+    kind, cls = kind or TYPES[array.dtype.str[1:]], cls or CLASSES[array.dtype.str[1:]]
+    dims = array.shape if dims is None else dims
+    data = array.astype(array.dtype.newbyteorder(order)).tobytes("F") if data is None else data
+    inside = (
+        element(order, 6, struct.pack(order + "II", cls | flags, 0))
+        + element(order, 5, struct.pack(f"{order}{len(dims)}i", *dims))
+        + element(order, 1, name)
+        + element(order, kind, data)
+    )
+    whole = struct.pack(order + "II", 14, len(inside)) + inside
+    if not compress:
+        return whole
+    packed = zlib.compress(whole)
+    return struct.pack(order + "II", 15, len(packed)) + packed
+
+
+def file_of(path, *elements, order="<"):
+    mark = b"\x00\x01IM" if order == "<" else b"\x01\x00MI"
+    path.write_bytes(b"MATLAB 5.0 MAT-file, by hand".ljust(124) + mark + b"".join(elements))
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_what_scipy_saved_is_read(tmp_path, dtype, compressed):
+    array = VIDEO.astype(dtype)
+    savemat(tmp_path / "a.mat", {"video": array}, do_compression=compressed)
+    with vf.open(tmp_path / "a.mat", threads=2) as video:
+        assert (video.format, video.dtype, video.info["compressed"]) == ("mat", np.dtype(dtype), compressed)
+        for index in INDEXES:
+            np.testing.assert_array_equal(video[index], array[index])
+
+
+@pytest.mark.parametrize("dtype", list(TYPES))
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("name", [b"video", b"v", b"abcd"])
+def test_files_made_by_hand(tmp_path, dtype, order, compress, name):
+    """As MATLAB itself writes them, on machines of either byte order, with long names and short."""
+    array = VIDEO[:, :, :3, :2].astype(dtype)
+    path = file_of(tmp_path / "a.mat", matrix(array, name, order, compress=compress), order=order)
+    with vf.open(path) as video:
+        assert video.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(video[:], array)
+        np.testing.assert_array_equal(video[[5, 0], :, ::-1], array[[5, 0], :, ::-1])
+    np.testing.assert_array_equal(loadmat(path)[name.decode()], array)
+
+
+def test_doubles_that_matlab_stored_as_bytes(tmp_path):
+    """MATLAB stores whole numbers in the smallest type that holds them, whatever their class; so does scipy read."""
+    path = file_of(tmp_path / "a.mat", matrix(VIDEO, cls=CLASSES["f8"]))
+    np.testing.assert_array_equal(vf.load(path), loadmat(path)["video"])
+
+
+def test_several_variables(tmp_path):
+    others = {"text": "a text", "cell": np.array([[1], "a"], object), "struct": {"a": 1}, "complex": np.array([[1j]])}
+    savemat(tmp_path / "a.mat", {"left": VIDEO, "right": VIDEO[::-1], "logical": np.array([[True]]), **others})
+    with pytest.raises(vf.FormatError, match="variable= to choose; it holds left, logical, right"):
+        vf.open(tmp_path / "a.mat")
+    with pytest.raises(vf.FormatError, match="has no 'text'"):
+        vf.open(tmp_path / "a.mat", variable="text")
+    np.testing.assert_array_equal(vf.load(tmp_path / "a.mat", variable="right"), VIDEO[::-1])
+    savemat(tmp_path / "b.mat", {"other": VIDEO[:2], "video": VIDEO})
+    np.testing.assert_array_equal(vf.load(tmp_path / "b.mat"), VIDEO)
+
+
+def test_one_variable_among_text(tmp_path):
+    savemat(tmp_path / "a.mat", {"note": "a text", "frames": VIDEO, "cell": np.array([[1], "a"], object)})
+    np.testing.assert_array_equal(vf.load(tmp_path / "a.mat"), VIDEO)
+
+
+def test_no_variable(tmp_path):
+    savemat(tmp_path / "a.mat", {"note": "a text"})
+    with pytest.raises(vf.FormatError, match="none of numbers"):
+        vf.open(tmp_path / "a.mat")
+
+
+@pytest.mark.parametrize("name", ["mat", "mat_frames"])
+@pytest.mark.parametrize(
+    "shape", [(7,), (1,), (7, 1), (1, 7), (4, 5), (3, 1, 1, 1), (2, 2, 2, 2, 2), (0, 3), (3, 0, 2)]
+)
+def test_shapes_that_matlab_does_not_know(tmp_path, name, shape):
+    array = np.arange(np.prod(shape), dtype="f4").reshape(shape)
+    with vf.open(vf.write(array, tmp_path / "a.mat", name)) as video:
+        assert video.shape == shape
+        np.testing.assert_array_equal(video[:], array)
+
+
+def test_one_axis_from_elsewhere_has_two(tmp_path):
+    savemat(tmp_path / "a.mat", {"x": np.arange(5.0)})
+    assert vf.load(tmp_path / "a.mat").shape == (1, 5)
+
+
+def test_what_we_write_scipy_loads(tmp_path):
+    np.testing.assert_array_equal(loadmat(vf.write(VIDEO, tmp_path / "a.mat"))["video"], VIDEO)
+    for video in (VIDEO, iter(VIDEO), VIDEO.astype(">u2")):
+        path = vf.write(video, tmp_path / "b.mat", "mat_frames", variable="frames")
+        np.testing.assert_array_equal(loadmat(path)["frames"].T, VIDEO)
+
+
+def test_frames_last_from_elsewhere(tmp_path):
+    savemat(tmp_path / "a.mat", {"video": VIDEO.T})
+    assert vf.load(tmp_path / "a.mat").shape == VIDEO.T.shape
+    for index in INDEXES:
+        np.testing.assert_array_equal(vf.load(tmp_path / "a.mat", index, format="mat_frames"), VIDEO[index])
+
+
+def test_the_name_may_be_given(tmp_path):
+    path = vf.write(VIDEO, tmp_path / "a.mat", variable="clip")
+    np.testing.assert_array_equal(vf.load(path), VIDEO)
+    np.testing.assert_array_equal(vf.load(path, variable="clip"), VIDEO)
+
+
+@pytest.mark.parametrize("dtype", ["?", "f2", "c8"])
+def test_what_matlab_can_not_hold_is_refused(tmp_path, dtype):
+    for name in ("mat", "mat_frames"):
+        with pytest.raises(ValueError, match="use npy or h5"):
+            vf.write(VIDEO.astype(dtype), tmp_path / "a.mat", name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_4_gb_is_refused_before_it_is_written(tmp_path):
+    huge = np.broadcast_to(np.uint8(1), (1 << 20, 1 << 13))
+    for name in ("mat", "mat_frames"):
+        with pytest.raises(ValueError, match="at most 4 GB"):
+            vf.write(huge, tmp_path / "a.mat", name)
+    assert MatFrames().variable == "video"
+
+
+U1 = np.zeros(12, "u1")
+BAD = {
+    "nothing": b"",
+    "text": b"MATLAB and nothing else",
+    "no mark": b"MATLAB 5.0".ljust(200),
+    "level 4": struct.pack("<5i", 0, 3, 4, 0, 2) + b"x\0" + bytes(96),
+    "zeros": b"MATLAB 5.0".ljust(124) + b"\0\x01IM" + bytes(1 << 20),
+    "negative": matrix(U1, dims=(-12, 1)),
+    "two negatives": matrix(U1, dims=(-3, -4)),
+    "more than there is": matrix(U1, dims=(3, 5)),
+    "less than there is": matrix(U1, dims=(3, 3)),
+    "overflowing": matrix(U1, dims=(65536, 65536, 65536, 65536)),
+    "overflowing to what there is": matrix(U1, dims=(1 << 30, 1 << 30, 1 << 4, 12)),
+    "no axes": matrix(U1, dims=()),
+    "many axes": matrix(U1, dims=(1,) * 500),
+    "nothing of an absurd number": matrix(U1, dims=(0, (1 << 31) - 1, (1 << 31) - 1, (1 << 31) - 1), data=b""),
+    "no such type": matrix(U1, kind=99),
+    "text inside numbers": matrix(U1, kind=16),
+    "cut in the header": matrix(U1)[:30],
+    "cut in the name": matrix(U1)[:50],
+    "not deflated": struct.pack("<II", 15, 20) + b"not deflated at all!",
+    "deflated and cut": matrix(np.arange(9999.0), compress=True)[:400],
+    "deflated and more than there is": matrix(U1, dims=(1 << 15, 1 << 15), compress=True),
+    "deflated nothing": struct.pack("<II", 15, len(zlib.compress(b""))) + zlib.compress(b""),
+    "element in the void": matrix(U1)[:4] + b"\xff" * 4,
+}
+
+
+@pytest.mark.parametrize("data", BAD.values(), ids=BAD)
+@pytest.mark.parametrize("name", ["mat", "mat_frames"])
+def test_what_is_wrong_is_a_format_error(tmp_path, data, name):
+    path = tmp_path / "bad.mat"
+    if data[:6] == b"MATLAB" or len(data) < 20 or data[:4] == bytes(4):
+        path.write_bytes(data)
+    else:
+        file_of(path, data)
+    with pytest.raises(vf.FormatError, match=r"bad\.mat"):
+        vf.load(path, format=name)
+
+
+@pytest.mark.parametrize("name", ["mat", "mat_frames"])
+def test_one_variable_never_runs_into_the_next(tmp_path, name):
+    path = file_of(tmp_path / "a.mat", matrix(U1, dims=(3, 8)), matrix(np.zeros(500, "u1"), b"secret"))
+    with pytest.raises(vf.FormatError, match="claims"):
+        vf.open(path, name, variable="video")
+
+
+def test_v73_is_hdf5(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["video"] = VIDEO.T
+        file["video"].attrs["MATLAB_class"] = np.bytes_("uint8")
+        file["note"] = np.frombuffer(b"text", "u2")
+        file["note"].attrs["MATLAB_class"] = np.bytes_("char")
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
+    with vf.open(path) as video:
+        assert video.format == "mat"
+        for index in INDEXES:
+            np.testing.assert_array_equal(video[index], VIDEO[index])
+    with pytest.raises(vf.FormatError, match="has no 'note'"):
+        vf.open(path, variable="note")

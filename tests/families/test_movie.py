@@ -1,0 +1,125 @@
+import cv2
+import numpy as np
+import pytest
+
+import vidformats as vf
+from vidformats.bench import content
+from vidformats.families import movie
+from vidformats.families.movie import TAG, Movie, note, noted
+from vidformats.testing.numbered import numbered, numbers_of, red
+
+ENDINGS = {"mp4": ".mp4", "avi_mjpg": ".avi"}
+each = pytest.mark.parametrize("name", ENDINGS)
+
+
+@each
+@pytest.mark.parametrize(
+    "shape",
+    [(3, 1, 1, 1), (4, 3, 2, 2), (5, 3, 3, 5), (2, 1, 4, 4), (30, 3, 33, 47), (30, 1, 64, 121), (1, 3, 120, 120)],
+)
+def test_any_size_and_channels_come_back(name, shape, tmp_path):
+    video = np.ascontiguousarray(numbered(shape[0], np.maximum(shape[2:], 4), shape[1])[:, :, : shape[2], : shape[3]])
+    with vf.open(vf.write(video, tmp_path / f"a{ENDINGS[name]}", name)) as stored:
+        assert stored.shape == shape
+        assert stored.format == name
+        assert np.abs(stored[:].astype(int) - video).mean() < 8
+        if min(shape[2:]) >= 32:
+            assert numbers_of(stored[::-1]) == list(range(shape[0]))[::-1]
+
+
+@each
+def test_red_stays_red(name, tmp_path):
+    colour = vf.load(vf.write(red(3), tmp_path / f"a{ENDINGS[name]}", name)).mean(axis=(0, 2, 3))
+    np.testing.assert_allclose(colour, [255, 0, 0], atol=6)
+
+
+@each
+@pytest.mark.parametrize("size", [32, 61, 120])
+def test_natural_content_stays_within_the_tolerance(name, size, tmp_path):
+    video = content.make("scene", 60, size)
+    stored = vf.load(vf.write(video, tmp_path / f"a{ENDINGS[name]}", name))
+    assert np.abs(stored.astype(int) - video).mean() < vf.get_format(name).tolerance
+
+
+def test_written_as_published(tmp_path):
+    video = content.make("noise", 40)
+    path = tmp_path / "ours.mp4"
+    vf.write(video, path, "mp4")
+    writer = cv2.VideoWriter(str(tmp_path / "published.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 64, (120, 120), True)
+    for frame in video:
+        writer.write(np.ascontiguousarray(frame[::-1].transpose(1, 2, 0)))
+    writer.release()
+    published = (tmp_path / "published.mp4").read_bytes()
+    assert path.read_bytes()[: len(published)] == published
+    np.testing.assert_array_equal(vf.load(tmp_path / "published.mp4"), vf.load(path))
+
+
+@each
+def test_a_generator_is_written_block_by_block(name, tmp_path):
+    stored = vf.load(vf.write(iter(numbered(300)), tmp_path / f"a{ENDINGS[name]}", name))
+    assert numbers_of(stored) == list(range(300))
+
+
+@each
+def test_other_players_read_on(name, tmp_path):
+    path = vf.write(numbered(20, (33, 41), 1), tmp_path / f"a{ENDINGS[name]}", name)
+    capture, n = cv2.VideoCapture(path), 0
+    while capture.read()[0]:
+        n += 1
+    assert n == 20
+
+
+def test_what_opencv_can_not_write(tmp_path):
+    with pytest.raises(OSError, match="can't write 'qqqq'"):
+        vf.write(numbered(3), tmp_path / "a.mp4", fourcc="qqqq")
+    assert not list(tmp_path.iterdir())
+
+
+def test_lost_frames_are_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(movie, "packets", lambda path: (np.zeros(2), None))
+    with pytest.raises(OSError, match="2 of 3 frames were written"):
+        vf.write(numbered(3), tmp_path / "a.mp4")
+
+
+def test_fps(tmp_path):
+    assert vf.open(vf.write(numbered(5), tmp_path / "a.mp4", fps=25.0)).info["fps"] == 25
+    assert vf.open(vf.write(numbered(5), tmp_path / "b.mp4")).info["fps"] == 64
+
+
+@pytest.mark.parametrize("head", [b"RIFF", b"\x1aE\xdf\xa3", b"\0\0\0\x20ftyp"])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (123456, 3, 120, 121)])
+def test_the_note_survives_in_every_container(head, shape, tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(head + bytes(301))
+    note(path, shape)
+    assert noted(path) == shape
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"shape": 3}',
+        b'{"shape": [1, 2, 3]}',
+        b'{"shape": [1, 1, "a", 2]}',
+        b'{"shape": [9, 3, 0, 2]}',
+    ],
+)
+def test_a_broken_note_is_none(text, tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(bytes(100) + TAG + text)
+    assert noted(path) is None
+
+
+@pytest.mark.parametrize("shape", [(9, 3, 32, 32), (10, 2, 32, 32), (10, 3, 64, 64), (10, 3, 8, 32)])
+def test_a_note_that_does_not_fit_is_ignored(shape, tmp_path):
+    path = vf.write(numbered(10), tmp_path / "a.mp4")
+    note(tmp_path / "a.mp4", shape)
+    assert vf.open(path).shape == (10, 3, 32, 32)
+
+
+def test_options_are_its_identity():
+    assert Movie(fps=25.0) == Movie(fps=25.0) != Movie()
+    assert Movie(name="mp4").record() == {"name": "mp4", "fourcc": "mp4v", "fps": 64.0}

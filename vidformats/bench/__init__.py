@@ -1,0 +1,1 @@
+"""The laboratory: contents, the published experiment, measurements and reports."""

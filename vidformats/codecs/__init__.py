@@ -1,0 +1,1 @@
+"""Byte codecs: what undoes the filters of a chunk."""

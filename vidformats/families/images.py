@@ -1,0 +1,97 @@
+"""A folder of numbered images, one a frame."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from vidformats.errors import FormatError
+from vidformats.format import Format, Reader
+from vidformats.readers.images import GREY, ImageReader, in_numbered_order
+from vidformats.source import Source
+from vidformats.threads import spread
+
+KINDS = {
+    ".jpg": (".jpg", ".jpeg"),
+    ".png": (".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"),
+    ".webp": (".webp",),
+}
+"""Which files of a folder are its frames, by the suffix that is written."""
+
+TOLERANCE = {".jpg": 8.0, ".png": 0.0, ".webp": 8.0}
+"""Mean absolute error in grey levels. Halved chroma and the default quantisation cost natural content 2 to 4
+grey levels, and twice that where colour changes from pixel to pixel."""
+
+
+@dataclass(frozen=True)
+class Images(Format):
+    """Images named ``0.jpg``, ``1.jpg``, ... in a folder.
+
+    Attributes
+    ----------
+    suffix : str
+        ``.jpg``, ``.png`` or ``.webp``.
+    quality : int or None
+        0 to 100; None is Pillow's default, 75 for JPEG and 80 for WebP. PNG has none.
+    level : int
+        Of PNG's deflate, 0 to 9.
+    lossless : bool
+        For WebP: keep every pixel.
+    """
+
+    suffix: str = ".jpg"
+    quality: int | None = None
+    level: int = 1
+    lossless: bool = False
+
+    holds: ClassVar[str] = "images"
+
+    @property
+    def tolerance(self) -> float:
+        """Largest mean absolute error on natural content, in grey levels."""
+        return 0.0 if self.lossless else TOLERANCE[self.suffix]
+
+    def write(self, video: Source, path: Path) -> None:
+        """Encode in threads, a block of frames at a time."""
+        from PIL import Image
+
+        options: dict[str, Any] = {}
+        if self.suffix == ".png":
+            options["compress_level"] = self.level
+        if self.suffix == ".webp":
+            options["lossless"] = self.lossless
+        if self.quality is not None:
+            options["quality"] = self.quality
+        if self.suffix == ".webp" and video.frame_shape[0] == 1:
+            options["xmp"] = GREY
+        path.mkdir()
+        done = 0
+        for block in video.blocks():
+            first, frames = done, block
+
+            def save(k: int, first: int = first, frames: np.ndarray = frames) -> None:
+                pixels = frames[k, 0] if frames.shape[1] == 1 else np.ascontiguousarray(frames[k].transpose(1, 2, 0))
+                Image.fromarray(pixels).save(path / f"{first + k}{self.suffix}", **options)
+
+            spread(save, range(len(block)), self.threads)
+            done += len(block)
+
+    def open(self, path: Path) -> Reader:
+        """Open a folder of images with any numbering; files of other kinds are ignored."""
+        if not path.is_dir():
+            raise FormatError(path, f"is no folder of {self.suffix} images")
+        endings = KINDS[self.suffix]
+        with os.scandir(path) as entries:
+            names = [
+                name
+                for entry in entries
+                if (name := entry.name)[0] != "." and name.lower().endswith(endings) and entry.is_file()
+            ]
+        if not names:
+            raise FormatError(path, f"holds no {self.suffix} images")
+        folder = f"{path}{os.sep}"
+        return ImageReader([folder + name for name in in_numbered_order(names)])

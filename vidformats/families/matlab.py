@@ -1,0 +1,114 @@
+"""MATLAB's .mat files: level 5, and 7.3, which is HDF5."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from vidformats.errors import FormatError
+from vidformats.format import Format, Reader, pick
+from vidformats.readers.extent import ExtentReader, StrewnReader
+from vidformats.readers.mat5 import CLASSES, MATRIX, TYPES, inflated, variables
+from vidformats.source import Source
+from vidformats.storage.local import File
+
+MARK = re.compile(rb"vidformats: (frames last|as indexed), (\d) axes")
+
+
+@dataclass(frozen=True)
+class Mat(Format):
+    """``scipy.io.savemat``, as published: MATLAB's column-major order strews every frame over the file.
+
+    Attributes
+    ----------
+    variable : str
+    """
+
+    variable: str = "video"
+
+    def check(self, video: Source) -> None:
+        """MATLAB has no half floats, and level 5 no element beyond 4 GB."""
+        if video.dtype.str[1:] not in CLASSES:
+            raise ValueError(f"{self.name} holds {', '.join(CLASSES)}, not {video.dtype}; use npy or h5")
+        if prod(n or 0 for n in video.shape) * video.dtype.itemsize > (1 << 32) - 4096:
+            raise ValueError(f"{self.name} holds at most 4 GB a variable; use npy or h5")
+
+    def write(self, video: Source, path: Path) -> None:
+        """Write the whole array; columns can't be written before every frame is known."""
+        from scipy.io import savemat
+
+        savemat(path, {self.variable: video.whole(self.name)}, appendmat=False, oned_as="column")
+        if len(video.shape) == 1:  # MATLAB knows no array of one axis
+            with open(path, "r+b") as file:
+                file.write(_mark("as indexed", 1))
+
+    def open(self, path: Path, variable: str | None = None) -> Reader:
+        """Open the array called `variable`; it must be named only where there are several and none is ``video``."""
+        return self._open(path, variable, frames_last=False)
+
+    def _open(self, path: Path, variable: str | None, frames_last: bool) -> Reader:
+        file = File(path)
+        head = file.read(128, 0)
+        if head.startswith(b"MATLAB 7.3") or head.startswith(b"\x89HDF"):
+            from vidformats.readers.hdf5 import open_v73
+
+            return open_v73(path, variable)
+        if len(head) < 128 or head[126:128] not in (b"IM", b"MI"):
+            raise FormatError(path, "is no MATLAB file of level 5 or 7.3")
+        found = {v.name: v for v in variables(file, "<" if head[126:128] == b"IM" else ">")}
+        _, dims, dtype, offset, deflated = found[pick(path, list(found), variable, "variable", self.variable)]
+        mark = MARK.search(head[:116])
+        last = frames_last or (mark is not None and mark[1] == b"frames last")
+        shape = dims[::-1] if last else dims
+        if mark and prod(shape) == prod(shape[: int(mark[2])]):
+            shape = shape[: int(mark[2])]
+        if deflated:
+            file = inflated(file, deflated, offset + prod(dims) * dtype.itemsize)
+        info = {"format": "mat_frames" if last else "mat", "compressed": deflated is not None}
+        return (ExtentReader if last or len(shape) == 1 else StrewnReader)(file, offset, shape, dtype, info)
+
+
+@dataclass(frozen=True)
+class MatFrames(Mat):
+    """Level 5 with the frame as MATLAB's last axis, ``(W, H, C, T)``: every frame lies whole, and files grow."""
+
+    def write(self, video: Source, path: Path) -> None:
+        """Write the frames as they come, then the header with their number."""
+        kind, n_frames = video.dtype.newbyteorder("="), 0
+        with open(path, "wb") as file:
+            data = file.write(self._head(0, 0, video.frame_shape, kind))
+            for block in video.blocks():
+                file.write(block.astype(kind, copy=False).data)
+                n_frames += len(block)
+            nbytes = file.tell() - data
+            if nbytes > (1 << 32) - 4096:
+                raise ValueError(f"{self.name} holds at most 4 GB a variable; use npy or h5")
+            file.write(b"\0" * (-nbytes % 8))
+            file.seek(0)
+            file.write(self._head(nbytes, n_frames, video.frame_shape, kind))
+
+    def _head(self, nbytes: int, n_frames: int, frame_shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+        dims = (*frame_shape[::-1], n_frames) if frame_shape else (1, n_frames)
+        parts = [
+            struct.pack("=IIII", 6, 8, CLASSES[dtype.str[1:]], 0),
+            struct.pack(f"=II{len(dims)}i", 5, 4 * len(dims), *dims),
+            struct.pack("=II", 1, len(self.variable)) + self.variable.encode("latin1"),
+            struct.pack("=II", next(k for k, v in TYPES.items() if v == dtype.str[1:]), nbytes),
+        ]
+        inside = b"".join(part + b"\0" * (-len(part) % 8) for part in parts)
+        mark = _mark("frames last", len(frame_shape) + 1)
+        top = mark.ljust(124) + struct.pack("=HH", 0x0100, 0x4D49)
+        return top + struct.pack("=II", MATRIX, len(inside) + nbytes + -nbytes % 8) + inside
+
+    def open(self, path: Path, variable: str | None = None) -> Reader:
+        """Open an array whose last MATLAB axis counts frames, whoever wrote it."""
+        return self._open(path, variable, frames_last=True)
+
+
+def _mark(order: str, axes: int) -> bytes:
+    return f"MATLAB 5.0 MAT-file, vidformats: {order}, {axes} axes".ljust(116).encode()

@@ -1,0 +1,99 @@
+"""NumPy's own files: ``.npy``, and ``.npz``, a zip of them."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.lib import format as header
+
+from vidformats.errors import FormatError
+from vidformats.format import Format, Reader, pick
+from vidformats.readers.npy import InflatingReader, npy_reader
+from vidformats.source import Source
+from vidformats.storage.local import File
+
+
+@dataclass(frozen=True)
+class Npy(Format):
+    """One array in one file, as ``numpy.save`` writes it."""
+
+    def write(self, video: Source, path: Path) -> None:
+        """Write the header, the frames as they come, and the header again with their number."""
+        with open(path, "wb") as file:
+            write_npy(file, video)
+
+    def open(self, path: Path) -> Reader:
+        """Open any ``.npy`` of numbers, in either order of axes and of bytes."""
+        return npy_reader(File(path))
+
+
+def write_npy(file: Any, video: Source) -> None:
+    """Write `video` as an ``.npy``; where its length is not known, to a new, seekable file."""
+    known, n_frames = video.shape[0] is not None, 0
+
+    def head(n: int) -> None:
+        entries = {
+            "descr": header.dtype_to_descr(video.dtype),
+            "fortran_order": False,
+            "shape": (n, *video.frame_shape),
+        }
+        header.write_array_header_1_0(file, entries)
+
+    head(video.shape[0] if known else 0)
+    data = 0 if known else file.tell()
+    for block in video.blocks():
+        file.write(block.data)
+        n_frames += len(block)
+    if not known:  # NumPy leaves room in the header for the first axis to grow
+        file.seek(0)
+        head(n_frames)
+        assert file.tell() == data
+
+
+@dataclass(frozen=True)
+class Npz(Format):
+    """A zip of ``.npy`` files, as ``numpy.savez`` writes it.
+
+    Attributes
+    ----------
+    compressed : bool
+        Deflate the member, as ``numpy.savez_compressed``: then it can only be read from its start.
+    member : str
+        Name of the array.
+    """
+
+    compressed: bool = False
+    member: str = "video"
+
+    def write(self, video: Source, path: Path) -> None:
+        """Write one member. A zip can't grow: the checksum of the header would change with it."""
+        video.need_length(self.name)
+        method = zipfile.ZIP_DEFLATED if self.compressed else zipfile.ZIP_STORED
+        with (
+            zipfile.ZipFile(path, "w", method) as archive,
+            archive.open(self.member + ".npy", "w", force_zip64=True) as file,
+        ):
+            write_npy(file, video)
+
+    def open(self, path: Path, member: str | None = None) -> Reader:
+        """Open the array called `member`; it must be named only where there are several and none is ``video``."""
+        try:
+            with zipfile.ZipFile(path) as archive:
+                entries = {
+                    i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")
+                }
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # zipfile believes the numbers and names of a damaged directory
+            raise FormatError(path, f"is no zip that can be read: {error}") from None
+        entry = entries[pick(path, list(entries), member, "member", self.member)]
+        file = File(path)
+        if entry.compress_type != zipfile.ZIP_STORED:
+            return InflatingReader(file, entry, {"member": entry.filename, "compressed": True})
+        name, extra = struct.unpack("<HH", file.read(4, entry.header_offset + 26).ljust(4, b"\0"))
+        at = entry.header_offset + 30 + name + extra
+        return npy_reader(file, at, entry.file_size, member=entry.filename, compressed=False)

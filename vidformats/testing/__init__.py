@@ -1,0 +1,1 @@
+"""The conformance class that formats inherit, those of other packages too."""

@@ -1,0 +1,401 @@
+"""What every format must do: one class, inherited by each. Adding a format adds its tests."""
+
+import gc
+import os
+import pickle
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import vidformats as vf
+from vidformats.testing.numbered import numbered, numbers_of, red
+
+T, H, W = 23, 32, 40
+SHAPE = (T, 3, H, W)
+
+
+def natural(n_frames=T, size=(H, W), channels=3):
+    """Return smooth moving content, ``(T, C, H, W)``: what lossy tolerances are stated for."""
+    t, y, x = np.ogrid[:n_frames, : size[0], : size[1]]
+    planes = [127 + 60 * np.sin((x + 2 * t) / 17 + c) + 50 * np.cos((y - t) / 13 - c) for c in range(channels)]
+    return np.clip(np.stack(planes, axis=1), 0, 255).astype(np.uint8)
+
+
+def integers(n):
+    return st.integers(-n, n - 1)
+
+
+def slices(n):
+    ends = st.none() | st.integers(-n - 3, n + 3)
+    return st.builds(slice, ends, ends, st.none() | st.integers(-n, n).filter(bool))
+
+
+def first_axis(n):
+    lists = st.lists(integers(n), max_size=12)
+    return st.one_of(
+        integers(n),
+        integers(n).map(np.int64),
+        slices(n),
+        lists,
+        lists.map(lambda i: np.array(i, np.int32)),
+        st.lists(st.booleans(), min_size=n, max_size=n).map(np.array),
+        st.lists(integers(n), min_size=4, max_size=4).map(lambda i: np.array(i).reshape(2, 2)),
+        st.just(Ellipsis),
+    )
+
+
+@st.composite
+def indexes(draw, shape=SHAPE):
+    """Draw anything that may stand between the brackets."""
+    first = draw(first_axis(shape[0]))
+    if first is Ellipsis:
+        return (Ellipsis, *draw(st.tuples(integers(shape[-1]) | slices(shape[-1])) | st.just(())))
+    rest = [draw(integers(n) | slices(n)) for n in shape[1 : draw(st.integers(1, len(shape)))]]
+    index = [first, *rest]
+    for _ in range(draw(st.integers(0, 2))):
+        index.insert(draw(st.integers(0, len(index))), None)
+    return tuple(index) if len(index) > 1 or draw(st.booleans()) else index[0]
+
+
+class Conformance:
+    """The contract. A subclass names its format, and options if the row's are not to be used."""
+
+    name: str
+    options: dict = {}
+    also: str = ""
+    """Another format that the same bytes may be taken for, where the two are one layout."""
+
+    @property
+    def format(self):
+        return vf.get_format(self.name, **self.options)
+
+    @classmethod
+    def store(cls, video, folder):
+        path = folder / f"video{vf.registry.FORMATS[cls.name].suffix}"
+        return vf.write(video, path, cls.name, threads=2, **cls.options)
+
+    def assert_same(self, got, expected):
+        """Equal to the bit, or within the tolerance that the format names."""
+        assert got.shape == expected.shape
+        assert got.dtype == expected.dtype
+        if self.format.tolerance == 0:
+            np.testing.assert_array_equal(got, expected)
+        elif got.size:
+            assert np.abs(got.astype(float) - expected).mean() <= self.format.tolerance
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stored(cls, tmp_path_factory):
+        """Make a file of natural content; return it with what a whole read of it gave."""
+        path = cls.store(natural(), tmp_path_factory.mktemp(cls.name))
+        return path, vf.load(path)
+
+    def test_round_trip(self, stored):
+        self.assert_same(stored[1], natural())
+
+    def test_format_is_told_by_the_content(self, stored):
+        with vf.open(stored[0]) as video:
+            assert video.format in (self.name, self.also)
+            assert (video.shape, video.dtype, video.nbytes, len(video)) == (SHAPE, np.uint8, T * 3 * H * W, T)
+
+    def test_named_format_opens_too(self, stored):
+        with vf.open(stored[0], format=self.name) as video:
+            np.testing.assert_array_equal(video[:], stored[1])
+
+    # One method serves all subclasses, so examples kept by one would be replayed by another: none are kept.
+    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.differing_executors])
+    @given(index=indexes(), threads=st.sampled_from([1, 2, 3]))
+    def test_every_index_means_what_numpy_means(self, stored, index, threads):
+        path, whole = stored
+        with vf.open(path, threads=threads) as video:
+            got, expected = video[index], whole[index]
+        assert np.shape(got) == expected.shape
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(got, expected)
+        if np.ndim(got):
+            assert got.flags.c_contiguous
+            assert got.flags.owndata
+            assert got.flags.writeable
+
+    @pytest.mark.parametrize(
+        "index",
+        [T, -T - 1, [0, T], 1.5, "1", [0.5], np.ones(T - 1, bool), (0, 3), (0, 0, 0, 0, 0), (0, [1]), True],
+    )
+    def test_wrong_index_is_an_index_error(self, stored, index):
+        with vf.open(stored[0]) as video, pytest.raises(IndexError):
+            video[index]
+
+    def test_first_and_last_frame(self, stored):
+        path, whole = stored
+        with vf.open(path) as video:
+            for i in (0, T - 1, -1, -T):
+                np.testing.assert_array_equal(video[i], whole[i])
+
+    def test_frames_come_in_order(self, tmp_path):
+        n = 300
+        path = self.store(numbered(n), tmp_path)
+        rng = np.random.default_rng(0)
+        with vf.open(path, threads=2) as video:
+            for frames in (
+                slice(None),
+                slice(None, None, 7),
+                slice(None, None, -1),
+                rng.integers(0, n, 64),
+                [299, 0, 0, 150],
+            ):
+                assert numbers_of(video[frames]) == np.arange(n)[frames].tolist()
+            for i in rng.integers(0, n, 9):
+                assert numbers_of(video[int(i) : int(i) + 1]) == [i]
+
+    def test_channels_are_rgb(self, tmp_path):
+        r, g, b = vf.load(self.store(red(12), tmp_path)).mean(axis=(0, 2, 3))
+        assert r > 230
+        assert max(g, b) < 25
+
+    def test_empty_selections(self, stored):
+        with vf.open(stored[0]) as video:
+            assert video[5:5].shape == video[[]].shape == video[np.zeros(T, bool)].shape == (0, 3, H, W)
+            assert video[2:4, :, 9:9].shape == (2, 3, 0, W)
+
+    @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (33, 31), (31, 48), (17, 130)])
+    def test_odd_sizes(self, tmp_path, height, width):
+        video = natural(5, (height, width))
+        got = vf.load(self.store(video, tmp_path))
+        assert got.shape == video.shape
+        if min(height, width) > 8:  # below a codec's block there is no natural content to speak of
+            self.assert_same(got, video)
+
+    def test_one_frame(self, tmp_path):
+        self.assert_same(vf.load(self.store(natural(1), tmp_path)), natural(1))
+
+    def test_grey(self, tmp_path):
+        self.assert_same(vf.load(self.store(natural(channels=1), tmp_path)), natural(channels=1))
+
+    def test_reading_into_the_callers_memory(self, stored):
+        path, whole = stored
+        buffer = np.zeros((6, 3, H, W), np.uint8)
+        strided = np.zeros((3, 6, W, H), np.uint8).transpose(1, 0, 3, 2)
+        with vf.open(path) as video:
+            assert video.read(slice(0, 12, 2), out=buffer) is buffer
+            assert video.read([5, 5, 1, 9, 0, 22], out=strided) is strided
+            np.testing.assert_array_equal(video.read([3]), whole[[3]])
+            for wrong in (buffer[:5], buffer.astype(float), buffer[:, :1], [1]):
+                with pytest.raises(ValueError, match="out must be"):
+                    video.read(slice(0, 12, 2), out=wrong)
+            buffer.flags.writeable = False
+            with pytest.raises(ValueError, match="out must be"):
+                video.read(slice(0, 12, 2), out=buffer)
+        np.testing.assert_array_equal(buffer, whole[:12:2])
+        np.testing.assert_array_equal(strided, whole[[5, 5, 1, 9, 0, 22]])
+
+    def test_results_are_the_callers(self, stored):
+        path, whole = stored
+        with vf.open(path) as video:
+            first = video[:4]
+            first[:] = 0
+            np.testing.assert_array_equal(video[:4], whole[:4])
+
+    def test_use_after_close(self, stored):
+        video = vf.open(stored[0])
+        video.close()
+        video.close()
+        with pytest.raises(ValueError, match="closed"):
+            video[0]
+        assert "closed" in repr(video)
+
+    def test_two_handles_at_once(self, stored):
+        path, whole = stored
+        with vf.open(path) as one, vf.open(path) as two:
+            for i in (0, 9, 3):
+                np.testing.assert_array_equal(one[i], two[i])
+            one.close()
+            np.testing.assert_array_equal(two[::5], whole[::5])
+
+    def test_threads_share_one_video(self, stored):
+        path, whole = stored
+        errors = []
+
+        def read(seed):
+            rng = np.random.default_rng(seed)
+            try:
+                for _ in range(6):
+                    frames = rng.integers(0, T, 5)
+                    np.testing.assert_array_equal(video[frames], whole[frames])
+            except BaseException as error:
+                errors.append(error)
+
+        with vf.open(path, threads=2) as video:
+            workers = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+        assert not errors
+
+    def test_pickles_as_an_address(self, stored):
+        path, whole = stored
+        with vf.open(path, threads=1) as video:
+            packed = pickle.dumps(video)
+        assert len(packed) < 4096
+        copy = pickle.loads(packed)
+        np.testing.assert_array_equal(copy[::6], whole[::6])
+        with pytest.raises(ValueError, match="closed"):
+            pickle.loads(pickle.dumps(video))[0]
+
+    def test_iterates_over_frames(self, stored):
+        path, whole = stored
+        with vf.open(path) as video:
+            for got, expected in zip(video, whole, strict=True):
+                np.testing.assert_array_equal(got, expected)
+            np.testing.assert_array_equal(np.asarray(video), whole)
+
+    def test_an_iterable_is_written(self, tmp_path):
+        video = natural()
+        try:
+            path = self.store((frame for frame in video), tmp_path)
+        except ValueError as error:  # a format that can't grow says so, and takes the number
+            assert "n_frames" in str(error)
+            assert os.listdir(tmp_path) == []
+            path = tmp_path / f"video{vf.registry.FORMATS[self.name].suffix}"
+            vf.write(iter(video), path, self.name, n_frames=T, **self.options)
+        self.assert_same(vf.load(path), video)
+
+    def test_a_failed_write_leaves_what_was_there(self, tmp_path):
+        path = self.store(natural(), tmp_path)
+        before = vf.load(path)
+
+        def breaks():
+            yield from natural()
+            raise RuntimeError("the camera fell over")
+
+        listing = sorted(os.listdir(tmp_path))
+        with pytest.raises(RuntimeError, match="camera"):
+            vf.write(breaks(), path, self.name, n_frames=2 * T, **self.options)
+        np.testing.assert_array_equal(vf.load(path), before)
+        assert sorted(os.listdir(tmp_path)) == listing
+
+    def test_a_second_write_replaces(self, tmp_path):
+        self.store(natural(), tmp_path)
+        path = self.store(natural(9)[::-1], tmp_path)
+        self.assert_same(vf.load(path), natural(9)[::-1])
+        assert len([n for n in os.listdir(tmp_path) if not n.endswith(".json")]) == 1
+
+    def test_a_video_is_copied_from_format_to_format(self, stored, tmp_path):
+        with vf.open(stored[0]) as video:
+            np.testing.assert_array_equal(vf.load(vf.write(video, tmp_path / "copy.npy")), stored[1])
+
+    def test_a_truncated_file_is_a_format_error(self, stored, tmp_path):
+        """Either opening or reading fails, and names the file; wrong pixels never come out."""
+        path, whole = stored
+        cut = tmp_path / os.path.basename(path)
+        if os.path.isdir(path):
+            shutil.copytree(path, cut)
+            damaged = next(p for p in cut.iterdir() if p.stem == "5")
+        else:
+            damaged = cut
+            if os.path.exists(path + ".json"):
+                shutil.copy(path + ".json", tmp_path)
+            shutil.copy(path, cut)
+        data = damaged.read_bytes()
+        for keep in (0, 7, len(data) // 2, len(data) * 9 // 10):
+            damaged.write_bytes(data[:keep])
+            try:
+                got = vf.load(cut, format=self.name)
+            except vf.FormatError as error:
+                assert str(damaged) in str(error)
+            else:  # a stream may lose its last frames; those that come must be right
+                assert len(got) < len(whole)
+                np.testing.assert_array_equal(got, whole[: len(got)])
+
+    def test_files_are_released(self, stored):
+        if not os.path.isdir("/proc/self/fd"):
+            pytest.skip("open files can be listed on Linux only")
+        path, _ = stored
+        vf.load(path, 0)
+        gc.collect()
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with vf.open(path) as video:
+                video[::5]
+            vf.open(path)[3]
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) <= before
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            vf.open(tmp_path / "none", format=self.name)
+
+    def test_unknown_options_are_refused(self, stored, tmp_path):
+        with pytest.raises(TypeError, match="colour"):
+            vf.open(stored[0], colour="blue")
+        with pytest.raises(TypeError, match="colour"):
+            vf.write(natural(), tmp_path / "x", self.name, colour="blue")
+
+    def test_record_and_repr_hold_the_options(self):
+        assert self.format.record()["name"] == self.name
+        assert self.format == vf.get_format(self.name, **self.options)
+        assert eval(repr(self.format), {type(self.format).__name__: type(self.format)}) == self.format
+
+
+ARRAYS = [
+    ((7,), "f4"),
+    ((6, 5), "i8"),
+    ((5, 2, 3), "u2"),
+    ((9, 3, 11, 13), "f8"),
+    ((3, 2, 3, 2, 5), "i2"),
+    ((4, 1, 1), "u1"),
+    ((1000, 2), "f4"),
+]
+
+
+class ArrayConformance(Conformance):
+    """Further, for formats that hold any array."""
+
+    @pytest.mark.parametrize(("shape", "dtype"), ARRAYS)
+    def test_any_shape_and_dtype(self, tmp_path, shape, dtype):
+        rng = np.random.default_rng(0)
+        array = (rng.random(shape) * 200).astype(dtype)
+        path = self.store(array, tmp_path)
+        with vf.open(path, threads=2) as video:
+            assert (video.shape, video.dtype) == (shape, np.dtype(dtype))
+            np.testing.assert_array_equal(video[:], array)
+            np.testing.assert_array_equal(video[::-2], array[::-2])
+            frames = rng.integers(0, shape[0], 50)
+            np.testing.assert_array_equal(video[frames], array[frames])
+
+    def test_no_frames(self, tmp_path):
+        with vf.open(self.store(np.zeros((0, 3, 4, 5), np.uint8), tmp_path)) as video:
+            assert video[:].shape == (0, 3, 4, 5)
+
+    def test_other_byte_order_is_written_and_read(self, tmp_path):
+        array = np.arange(60, dtype=">u2").reshape(10, 6)
+        got = vf.load(self.store(array, tmp_path))
+        assert got.dtype.isnative
+        np.testing.assert_array_equal(got, array)
+
+    def test_text_is_refused(self, tmp_path):
+        with pytest.raises(ValueError, match="numbers"):
+            self.store(np.array(["a", "b"]), tmp_path)
+
+
+class ImageConformance(Conformance):
+    """Further, for formats that hold images only."""
+
+    @pytest.mark.parametrize("shape", [(5,), (4, 3, 8), (4, 2, 8, 8), (4, 3, 0, 8), (0, 3, 8, 8)])
+    def test_other_shapes_are_refused(self, tmp_path, shape):
+        with pytest.raises(ValueError, match=self.name):
+            self.store(np.zeros(shape, np.uint8), tmp_path)
+        assert os.listdir(tmp_path) == []
+
+    def test_other_dtypes_are_refused(self, tmp_path):
+        with pytest.raises(ValueError, match=self.name):
+            self.store(np.zeros(SHAPE, np.float32), tmp_path)
+
+
+def conformance_of(name):
+    """Return the class that a format has to pass."""
+    return ArrayConformance if vf.get_format(name).holds == "arrays" else ImageConformance

@@ -1,0 +1,1 @@
+"""From files to batches and back: windows, datasets and restored outputs."""
