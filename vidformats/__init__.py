@@ -11,7 +11,8 @@ from vidformats.format import Format, Reader
 from vidformats.registry import format_of, formats, get_format
 from vidformats.source import Source
 from vidformats.training.windows import windows
-from vidformats.video import Video, load, open, write
+from vidformats.video import Video, load, open
+from vidformats.writing import write
 
 __all__ = [
     "Format",
