@@ -1,4 +1,5 @@
-# make bench · make test · make site · make check. Everything is installed into .venv first; nothing else is needed.
+# make bench · make test · make site · make check. Each first installs what it needs: into .venv, and by apt the system
+# libraries of OpenCV if they are missing and you are root. Only Python with its venv module, make and git must be there.
 
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -9,10 +10,17 @@ MACHINE ?= local
 CONTENTS ?= noise,natural
 PROFILE ?= full
 TABLE ?= --rounds 3
-ASV := TMPDIR=$(CURDIR)/.asv/tmp VIDFORMATS_CONTENTS=$(CONTENTS) $(BIN)/asv
+# The exact versions of all that is installed, in asv's environment too. `make test CONSTRAINTS=` tries the newest.
+CONSTRAINTS ?= constraints.txt
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS) --build-constraint $(CONSTRAINTS))
+# asv looks for pythonX.Y on PATH: that of .venv, not another that happens to come first.
+ASV := PATH="$(CURDIR)/$(BIN):$$PATH" $(if $(CONSTRAINTS),PIP_CONSTRAINT=$(abspath $(CONSTRAINTS))) \
+	TMPDIR=$(CURDIR)/.asv/tmp VIDFORMATS_CONTENTS=$(CONTENTS) $(BIN)/asv
+# Programs and modules, separated by commas, whose absence fails the tests instead of skipping those that need them.
+REQUIRE ?=
 LOCAL := .asv/local
 
-.PHONY: bench test check site record clean
+.PHONY: bench test check site record constraints clean
 
 bench: $(VENV)/.bench
 	mkdir -p .asv/tmp $(LOCAL)
@@ -38,26 +46,38 @@ record: $(VENV)/.bench
 	$(RECORD) --commits 8 --since $(SINCE) --bench '^formats.Ours.(time_load|track_disk)'
 	$(RECORD) --commits 1 --bench '^formats' --bench '^load.*time_load'
 
+# PyTorch's CPU build is a file for Python 3.11 only; elsewhere the tests that need it are skipped, and say so.
+TORCH = $(if $(filter 3.11,$(VERSION)),torch)
+
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	VIDFORMATS_REQUIRE=$(REQUIRE),$(TORCH) $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# PyTorch's CPU build is a file for Python 3.11 only; elsewhere the tests that need it are skipped, and say so.
-$(VENV)/.test: setup.cfg $(VENV)/.bench
-	$(BIN)/python -m pip install -q -e '.[test]'
-	if [ "$(VERSION)" = 3.11 ]; then $(BIN)/python -m pip install -q torch==2.13.0; fi
+$(VENV)/.test: $(VENV)/.bench
+	$(PIP) -e '.[test]' $(TORCH:%=%==2.13.0)
 	touch $@
 
-$(VENV)/.bench: setup.cfg pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+$(VENV)/.bench: setup.cfg pyproject.toml $(CONSTRAINTS) .ci/opencv.py
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer, found none"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/python -m pip install -q -e '.[bench,arrays]'
+	$(BIN)/python -m pip install -q --upgrade $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) pip
+	$(PIP) -e '.[bench,codecs,arrays]'
+	$(BIN)/python .ci/opencv.py
 	touch $@
+
+# Moves every version to the newest that installs on the oldest Python. Then: look at the difference, move the matrix of
+# asv.conf.json along, run both commands, and commit.
+constraints:
+	rm -rf $(VENV)-newest
+	python3.11 -m venv $(VENV)-newest
+	$(VENV)-newest/bin/python -m pip install -q --upgrade pip setuptools wheel
+	$(VENV)-newest/bin/python -m pip install -q -e '.[test]' torch==2.13.0
+	$(VENV)-newest/bin/python -m pip freeze --all --exclude-editable | grep -v '^torch=' >constraints.txt
+	rm -rf $(VENV)-newest
 
 clean:
 	rm -rf $(VENV) .asv/env .asv/html .asv/tmp $(LOCAL)

@@ -1,0 +1,18 @@
+"""What must be there is there: a test that is skipped for want of it would pass unseen."""
+
+import importlib
+import os
+import shutil
+
+import pytest
+
+
+def pytest_configure(config):
+    """End at once if a program or module named in ``VIDFORMATS_REQUIRE`` is missing, as `make test` and CI ask."""
+    for name in filter(None, os.environ.get("VIDFORMATS_REQUIRE", "").split(",")):
+        if shutil.which(name):
+            continue
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise pytest.UsageError(f"VIDFORMATS_REQUIRE: expected {name}, a program or a module: {error}") from None
