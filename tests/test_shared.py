@@ -227,6 +227,33 @@ def test_the_default_collate_makes_what_pytorch_makes_of_plain_dicts(dataset, wo
     assert doubled["video"].dtype == torch.int32
 
 
+def test_reading_leaves_the_registry_of_pytorch_alone(dataset):
+    """One entry for our own type, made with the dataset; what others' types become does not change."""
+    pytest.importorskip("torch", reason="an extra; without it there is no default collate")
+    from torch.utils.data._utils.collate import default_collate_fn_map
+
+    from vidformats.training.collate import Sample
+
+    dataset.windows.dataset()
+    ours = default_collate_fn_map.pop(Sample)
+    before = dict(default_collate_fn_map)
+    samples = dataset.__getitems__([5, 3])
+    assert default_collate_fn_map == before
+    copied = pickle.loads(pickle.dumps(dataset))
+    assert default_collate_fn_map == before | {Sample: ours}
+    del default_collate_fn_map[Sample]
+    plain = torch_collate()(samples)
+    copied.__setstate__({})
+    assert type(torch_collate()(samples)) is dict
+    assert all(np.array_equal(plain[key], torch_collate()(samples)[key]) for key in plain)
+
+
+def torch_collate():
+    import torch
+
+    return torch.utils.data.default_collate
+
+
 def test_samples_pickle_as_a_list_of_dicts(dataset):
     samples = dataset.__getitems__([5, 3])
     back = pickle.loads(pickle.dumps(samples))
@@ -248,6 +275,57 @@ def test_a_child_process_may_be_the_one_that_trains(dataset):
     child.start()
     assert answers.get(timeout=60) is True
     child.join()
+
+
+def undumpable(worker):
+    """Close this worker's /proc/<pid>/fd to other processes, as a change of user or a hardened service does."""
+    import ctypes
+
+    assert ctypes.CDLL(None).prctl(4, 0, 0, 0, 0) == 0  # PR_SET_DUMPABLE
+
+
+def without_proc(worker):
+    os.path.isdir = lambda path, isdir=os.path.isdir: path != "/proc/self/fd" and isdir(path)
+
+
+@needs_memfd
+@pytest.mark.parametrize("hide", [undumpable, without_proc])
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_where_no_other_process_may_map_them_batches_are_copied(dataset, hide, method):
+    loader = loader_of(dataset, num_workers=1, multiprocessing_context=method, worker_init_fn=hide)
+    held = dict(dataset._pool.received)
+    rows = [row for batch in loader if check(dataset, batch) for row in batch["row"].tolist()]
+    assert sorted(rows) == list(range(len(dataset)))
+    assert dataset._pool.received == held, "nothing was mapped"
+
+
+@needs_memfd
+def test_a_worker_that_hides_midway_sends_copies_from_then_on():
+    """What lies in shared memory already is copied too."""
+    context, pool = multiprocessing.get_context("fork"), Pool()
+    requests, answers = context.Queue(), context.Queue()
+
+    def work():
+        for number in range(2):
+            array = pool.empty((LARGE, 2), np.dtype(np.int32))
+            array[:] = number
+            if number:
+                undumpable(0)
+            answers.put((pool.is_shared(array), pool.send(array)))
+            requests.get()
+
+    worker = context.Process(target=work)
+    worker.start()
+    shared, address = answers.get(timeout=60)
+    assert shared
+    assert isinstance(address, Address)
+    assert (pool.receive(address) == 0).all()
+    requests.put(None)
+    shared, array = answers.get(timeout=60)
+    assert not shared
+    assert (array == 1).all()
+    requests.put(None)
+    worker.join()
 
 
 def test_without_anonymous_files_the_default_way_is_taken(dataset, monkeypatch):

@@ -1,16 +1,21 @@
-"""Memory that batches travel in, from a worker to the training process, used again and again.
+"""Memory that processes share: arrays on their way from a worker to its parent, and an integer that both see.
 
-Fresh memory costs more than reading into it: the kernel clears every page of it, for each batch and on both
-sides. A batch of 8 windows of 300 frames at 120 x 120 takes 100 MB; from files in the page cache, handing
-it over in memory that both sides keep mapped made a DataLoader 6 times as fast. It goes into anonymous files
-(``memfd``), which vanish with their processes and need no room in ``/dev/shm``.
+Arrays are used again and again, since fresh memory costs more than reading into it: the kernel clears every
+page of it, for each batch and on both sides. A batch of 8 windows of 300 frames at 120 x 120 takes 100 MB; from
+files in the page cache, handing it over in memory that both sides keep mapped made a DataLoader 6 times as
+fast. It goes into anonymous files (``memfd``), which vanish with their processes and need no room in
+``/dev/shm``.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
 import mmap
 import multiprocessing
 import os
+import tempfile
 import threading
 import uuid
 import weakref
@@ -30,6 +35,25 @@ LARGE = 1 << 16
 
 SPARE = 8
 """Pieces that are kept though nobody uses them."""
+
+PR_GET_DUMPABLE = 3
+"""Of ``prctl``, from <linux/prctl.h>."""
+
+
+def reachable() -> bool:
+    """Tell whether another process of this user may map this process's anonymous files.
+
+    It opens ``/proc/<pid>/fd/<n>``. That is not to be had where /proc is not mounted, or if this process is
+    not dumpable (it changed its user, or asked for it): its entries then belong to root, or are hidden.
+    """
+    if not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
+        return False
+    return bool(_c_library().prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1)
+
+
+@functools.cache
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 class Address(NamedTuple):
@@ -96,8 +120,8 @@ class Piece:
 class Pool:
     """The pieces of one dataset, in each process its own.
 
-    In a process with a parent, such as a DataLoader's worker, they are shared; where the system has no
-    anonymous files, all memory is ordinary.
+    In a process with a parent, such as a DataLoader's worker, they are shared; where the parent could not
+    map them (see `reachable`), all memory is ordinary, and arrays are sent by a copy.
     """
 
     def __init__(self, key: str = ""):
@@ -105,8 +129,8 @@ class Pool:
         _pools[self.key] = self
         self._begin()
 
-    def __reduce__(self) -> tuple:
-        return _pool, (self.key,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pool_of, (self.key,)
 
     def _begin(self) -> None:
         self._pid, self._lock = os.getpid(), threading.Lock()
@@ -127,21 +151,21 @@ class Pool:
                 surplus.memory[0] = RETIRED
                 self._pieces.remove(surplus)
             if piece is None:
-                piece = Piece(nbytes, multiprocessing.parent_process() is not None and hasattr(os, "memfd_create"))
+                piece = Piece(nbytes, multiprocessing.parent_process() is not None and reachable())
                 self._pieces.append(piece)
             return piece.lend(nbytes).view(dtype).reshape(shape)
 
     def send(self, array: np.ndarray) -> np.ndarray | Address:
-        """Hand an array to the other process, for good: its address, or itself where it is not shared."""
+        """Hand an array to the other process, for good: its address, or itself if only a copy can travel."""
         for piece in self._pieces:
-            if piece.holds(array):
+            if piece.holds(array) and reachable():
                 piece.memory[0] = SENT
                 return Address(self._pid, piece.fd, piece.token, array.shape, array.dtype.str)
         return array
 
     def is_shared(self, array: np.ndarray) -> bool:
         """Tell whether `array` lies where another process can map it."""
-        return any(piece.holds(array) for piece in self._pieces)
+        return any(piece.holds(array) for piece in self._pieces) and reachable()
 
     def receive(self, address: Address) -> np.ndarray:
         """Return the array that was sent; its memory goes back to the sender with its last reference."""
@@ -170,35 +194,55 @@ class Pool:
 _pools: weakref.WeakValueDictionary[str, Pool] = weakref.WeakValueDictionary()
 
 
-def _pool(key: str) -> Pool:
+def pool_of(key: str) -> Pool:
+    """Return this process's pool of that key, made where there is none."""
     return _pools.get(key) or Pool(key)
-
-
-class Parcel:
-    """A batch on its way out of a worker; it arrives as a dict of tensors."""
-
-    def __init__(self, pool: Pool, batch: dict[str, np.ndarray]):
-        self._pool, self._batch = pool, batch
-
-    def __reduce__(self) -> tuple:
-        return _receive, (self._pool.key, {name: self._pool.send(array) for name, array in self._batch.items()})
-
-
-def tensors(pool: Pool, batch: dict[str, np.ndarray]) -> Any:
-    """Return a batch as a dict of tensors without a copy; in a worker, as a `Parcel` of them."""
-    import torch
-
-    if torch.utils.data.get_worker_info() is not None and any(pool.is_shared(array) for array in batch.values()):
-        return Parcel(pool, batch)
-    return {name: torch.from_numpy(array) for name, array in batch.items()}
-
-
-def _receive(key: str, parts: dict[str, np.ndarray | Address]) -> dict[str, Any]:
-    pool = _pool(key)
-    arrays = {n: pool.receive(part) if isinstance(part, Address) else part for n, part in parts.items()}
-    return tensors(pool, arrays)
 
 
 def _give_back(memory: memoryview, pid: int) -> None:
     if os.getpid() == pid:  # not in a fork of the process that holds it
         memory[0] = FREE
+
+
+class SharedInteger:
+    """An integer that a process and its workers see alike, however they were started.
+
+    It lies in a small file mapped by all of them: unlike the primitives of `multiprocessing` it pickles at
+    any time, and needs no word of how the workers will be started.
+    """
+
+    def __init__(self, value: int = 0):
+        handle, self._path = tempfile.mkstemp(prefix="vidformats-")
+        os.close(handle)
+        np.array([value], np.int64).tofile(self._path)
+        self._map = np.memmap(self._path, np.int64, "r+")
+        weakref.finalize(self, _remove, self._path, os.getpid())
+
+    def get(self) -> int:
+        """Return it."""
+        return int(self._map[0])
+
+    def set(self, value: int) -> None:
+        """Change it for all."""
+        if value < 0:
+            raise ValueError(f"an epoch is 0 or more, not {value}")
+        self._map[0] = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _attach, (self._path, self.get())
+
+
+def _attach(path: str, value: int) -> SharedInteger:
+    """Share the integer of another process; where that has ended, go on from its last value."""
+    try:
+        shared = SharedInteger.__new__(SharedInteger)
+        shared._path, shared._map = path, np.memmap(path, np.int64, "r+")
+    except (OSError, ValueError):
+        return SharedInteger(value)
+    return shared
+
+
+def _remove(path: str, pid: int) -> None:
+    if os.getpid() == pid:  # not in a forked worker, to which the finalizer came along
+        with contextlib.suppress(OSError):
+            os.unlink(path)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vidformats as vf
-from vidformats.training.dataset import SharedInteger
+from vidformats.shared import SharedInteger
 
 RATES = [1, 2, 16, 0.25, Fraction(25, 4), 6.25, Fraction(1, 3)]
 

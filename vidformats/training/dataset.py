@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
-import sys
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -17,11 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidformats.errors import FormatError
-from vidformats.shared import Pool, tensors
+from vidformats.shared import Pool, SharedInteger
+from vidformats.training.collate import Sample, Samples, collate, tell_torch
+from vidformats.training.grid import Grid
 from vidformats.video import Video
 
 if TYPE_CHECKING:
-    from vidformats.training.windows import Windows
+    from torch import Tensor
+    from torch.utils.data import Dataset
+
+    _Dataset = Dataset[Sample]
+else:
+    _Dataset = object  # a DataLoader asks for the methods only, a type checker for the class
 
 FINEST = 1001
 """Largest denominator of a rate: 30000/1001 frames a second is the oddest that cameras make."""
@@ -47,67 +49,7 @@ class Stream(NamedTuple):
     options: dict[str, Any]
 
 
-class Sample(dict):
-    """One window: a dict of a type of its own, so that PyTorch's default collate can be told what to do with it."""
-
-
-class Samples(list):
-    """The samples of a batch, in the order asked for, as parts of the arrays they were read into.
-
-    Attributes
-    ----------
-    batch : dict of str to ndarray
-        The same in order of rows.
-    """
-
-    def __init__(self, batch: dict[str, np.ndarray], order: NDArray[np.int64], pool: Pool):
-        super().__init__([Sample() for _ in order])
-        self.batch, self._order, self._pool = batch, order, pool
-        for at, place in enumerate(order.tolist()):
-            self[place].update({name: array[at] for name, array in batch.items()})
-            self[place]["row"] = int(self[place]["row"])
-        self._parts = [dict(sample) for sample in self]
-
-    def __reduce__(self) -> tuple:
-        return list, (list(self),)
-
-    @property
-    def untouched(self) -> bool:
-        """Whether these still are the samples that were read, so that `batch` stands for them."""
-        pairs = zip(self, self._parts, strict=False)
-        same = all(s.keys() == part.keys() and all(s[name] is part[name] for name in part) for s, part in pairs)
-        return same and len(self) == len(self._parts)
-
-    def arranged(self) -> dict[str, np.ndarray]:
-        """Return the batch in the order asked for: a copy, where that is another."""
-        if (np.diff(self._order) > 0).all():
-            return self.batch
-        arranged = {name: self._pool.empty(array.shape, array.dtype) for name, array in self.batch.items()}
-        for name, array in self.batch.items():
-            for place, part in zip(self._order.tolist(), array, strict=True):
-                arranged[name][place] = part
-        return arranged
-
-
-def _collate(samples: list[Sample], *, collate_fn_map: Any) -> Any:
-    """Make the batch that PyTorch's default collate makes, without its fresh memory."""
-    from torch.utils.data._utils.collate import collate
-
-    if isinstance(samples, Samples) and samples.untouched:
-        return tensors(samples._pool, samples.arranged())
-    return collate([dict(sample) for sample in samples], collate_fn_map=collate_fn_map)
-
-
-@functools.cache
-def _tell_torch() -> None:
-    """Have PyTorch's default collate call `_collate`, by its own registry of types; PyTorch 1 has none."""
-    with contextlib.suppress(ImportError):
-        from torch.utils.data._utils.collate import default_collate_fn_map
-
-        default_collate_fn_map[Sample] = _collate
-
-
-class WindowDataset:
+class WindowDataset(_Dataset):
     """Windows that a DataLoader batches, read when asked for; made by ``windows.dataset(rows, ...)``.
 
     A sample is a dict: ``(size, ...)`` for each stream, in the dtype of its files; ``mask``, ``(size,)``
@@ -119,7 +61,7 @@ class WindowDataset:
 
     Parameters
     ----------
-    windows : Windows
+    windows : Grid
     rows : (N,) array of int
         The windows of this dataset; sample `i` is window ``rows[i]``.
     streams : dict of str to str, optional
@@ -167,7 +109,7 @@ class WindowDataset:
 
     def __init__(
         self,
-        windows: Windows,
+        windows: Grid,
         rows: ArrayLike,
         streams: Mapping[str, str] | None = None,
         rate: Mapping[str, Any] | None = None,
@@ -202,21 +144,24 @@ class WindowDataset:
         self._epoch = SharedInteger() if phase == "random" else None
         self._videos: dict[tuple[str, int], Video] = {}
         self._pool = Pool()
+        tell_torch()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        tell_torch()
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Sample:
         """Return sample `index`."""
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
         """Return the samples of one batch, with a single planned read of each file.
 
         They are parts of one array a stream; whoever keeps one sample for long should copy it.
         """
-        if "torch" in sys.modules:
-            _tell_torch()
         return Samples(*self._batch(indices), self._pool)
 
     def _batch(self, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], NDArray[np.int64]]:
@@ -228,7 +173,7 @@ class WindowDataset:
         batch = {name: self._read(name, trials, time, mask) for name in self.streams}
         return batch | {"mask": mask, "row": rows[order]}, order
 
-    def collate(self, samples: list[dict[str, Any]]) -> Any:
+    def collate(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Make a batch of tensors without a copy: ``DataLoader(ds, ..., collate_fn=ds.collate)``.
 
         The batch was read into memory that a worker and the training process share, and that is used again
@@ -245,9 +190,7 @@ class WindowDataset:
         dict of str to tensor
             ``(B, size, ...)`` for each stream, ``mask`` ``(B, size)`` and ``row`` ``(B,)``.
         """
-        if isinstance(samples, Samples) and samples.untouched:
-            return tensors(self._pool, samples.batch)
-        return tensors(self._pool, {name: np.stack([s[name] for s in samples]) for name in samples[0]})
+        return collate(samples, self._pool)
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other random phases from now on; call it before each epoch, with its number.
@@ -329,47 +272,3 @@ def _rate(name: str, rate: Any) -> Fraction:
     if not 0 < exact <= 1_000_000:
         raise ValueError(f"the rate of {name} must be above 0, not {rate}")
     return exact
-
-
-class SharedInteger:
-    """An integer that a process and its workers see alike, however they were started.
-
-    It lies in a small file mapped by all of them: unlike the primitives of `multiprocessing` it pickles at
-    any time, and needs no word of how the workers will be started.
-    """
-
-    def __init__(self, value: int = 0):
-        handle, self._path = tempfile.mkstemp(prefix="vidformats-")
-        os.close(handle)
-        np.array([value], np.int64).tofile(self._path)
-        self._map = np.memmap(self._path, np.int64, "r+")
-        weakref.finalize(self, _remove, self._path, os.getpid())
-
-    def get(self) -> int:
-        """Return it."""
-        return int(self._map[0])
-
-    def set(self, value: int) -> None:
-        """Change it for all."""
-        if value < 0:
-            raise ValueError(f"an epoch is 0 or more, not {value}")
-        self._map[0] = value
-
-    def __reduce__(self) -> tuple:
-        return _attach, (self._path, self.get())
-
-
-def _attach(path: str, value: int) -> SharedInteger:
-    """Share the integer of another process; where that has ended, go on from its last value."""
-    try:
-        shared = SharedInteger.__new__(SharedInteger)
-        shared._path, shared._map = path, np.memmap(path, np.int64, "r+")
-    except (OSError, ValueError):
-        return SharedInteger(value)
-    return shared
-
-
-def _remove(path: str, pid: int) -> None:
-    if os.getpid() == pid:  # not in a forked worker, to which the finalizer came along
-        with contextlib.suppress(OSError):
-            os.unlink(path)

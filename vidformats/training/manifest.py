@@ -41,7 +41,7 @@ class Manifest:
         When a column is missing or an entry makes no sense; the message names the line.
     """
 
-    def __init__(self, table: Any, root: str | os.PathLike | None = None):
+    def __init__(self, table: Any, root: str | os.PathLike[str] | None = None):
         if isinstance(table, (str, os.PathLike)):
             self.source = os.fspath(table)
             self.columns = _read_csv(Path(table))

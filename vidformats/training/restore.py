@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from vidformats.training.windows import Windows
+from vidformats.training.grid import Grid
 
 FAINT = 1e-12
 """What a weight of 0 counts, as a part of the largest: a trial's first frame lies only under the very edge
 of a taper, and still has an output, while beside any other weight the part vanishes."""
 
 
-class Restored(Mapping):
+class Restored(Mapping[str, NDArray[Any]]):
     """Outputs of a network on their trials' own time lines: a mapping from trial to ``(T, ...)``.
 
     Made by ``windows.restore(...)``. Memory grows with the frames of the trials that were predicted,
@@ -24,7 +23,7 @@ class Restored(Mapping):
 
     Parameters
     ----------
-    windows : Windows
+    windows : Grid
     reduce : {"mean", "last"} or (size,) array of float
         What becomes of a frame that several windows cover. ``mean`` averages; an array averages with these
         weights, one a sample, such as ``numpy.hanning(size)``; ``last`` keeps the output of the window
@@ -42,7 +41,7 @@ class Restored(Mapping):
     [0.0, 1.0, 3.0, 3.0, 4.0]
     """
 
-    def __init__(self, windows: Windows, reduce: str | ArrayLike = "mean", missing: Any = "error"):
+    def __init__(self, windows: Grid, reduce: str | ArrayLike = "mean", missing: Any = "error"):
         if isinstance(missing, str) and missing != "error":
             raise ValueError(f"missing is 'error' or a number, not {missing!r}")
         self._windows, self._missing = windows, missing
@@ -135,7 +134,7 @@ class Restored(Mapping):
                 totals[where] += weights[:n].reshape(n, *[1] * len(item)) * value
                 seen[where] += weights[:n]
 
-    def __getitem__(self, trial: str) -> NDArray:
+    def __getitem__(self, trial: str) -> NDArray[Any]:
         """Return a trial's outputs, ``(T, ...)``, T its ``n_frames``.
 
         ``last`` keeps the dtype of the outputs; averages are floats of at least 32 bits.
