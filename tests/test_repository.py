@@ -1,5 +1,6 @@
 """What the repository must not hold, and what each of its files must have."""
 
+import ast
 import importlib
 import inspect
 import json
@@ -86,6 +87,19 @@ def test_results_name_no_machine_but_by_its_size():
 def test_a_formats_file_stays_short(module):
     path = ROOT / (module.replace(".", "/") + ".py")
     assert len(path.read_text().splitlines()) <= LINES
+
+
+def test_no_guard_is_lost_under_python_O():
+    """``python -O`` drops every assert; only the tests that others inherit may have some."""
+    package = ROOT / "vidformats"
+    found = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in package.rglob("*.py")
+        if package / "testing" not in path.parents
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assert)
+    }
+    assert found == set()
 
 
 def modules():

@@ -51,7 +51,8 @@ def write_npy(file: Any, video: Source) -> None:
     if not known:  # NumPy leaves room in the header for the first axis to grow
         file.seek(0)
         head(n_frames)
-        assert file.tell() == data
+        if file.tell() != data:
+            raise ValueError(f"{n_frames} frames do not fit into the header; pass n_frames=")
 
 
 @dataclass(frozen=True)

@@ -105,8 +105,7 @@ def run_asv(arguments: Iterable[str], folder: Path, label: str) -> int:
         ) as child,
     ):
         task = bar.add_task(label, total=100.0, doing="")
-        assert child.stdout is not None
-        for line in child.stdout:
+        for line in child.stdout or ():
             tail = [*tail[-30:], line.rstrip()]
             if found := _PERCENT.match(line):
                 bar.update(task, completed=float(found[1]), doing=found[2].split("  ")[0].strip()[:50])

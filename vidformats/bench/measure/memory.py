@@ -106,8 +106,8 @@ def _look_on() -> subprocess.Popen[str] | None:
         onlooker = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=silent, text=True)
     except OSError:
         return None
-    assert onlooker.stdout is not None
-    onlooker.stdout.readline()
+    if onlooker.stdout:
+        onlooker.stdout.readline()
     return onlooker
 
 
