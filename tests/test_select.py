@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidformats.select import blocks, frames_in, in_order, runs, select
+from vidformats.select import blocks, frames_in, plan, runs, select
 from vidformats.testing.conformance import indexes
 
 SHAPE = (9, 3, 4, 5)
@@ -79,13 +79,13 @@ def test_runs_are_the_longest_that_count_up(frames):
 
 
 @given(st.lists(st.integers(0, 40)))
-def test_in_order_reads_each_frame_once_and_copies_the_others(frames):
+def test_plan_reads_each_frame_once_and_copies_the_others(frames):
     frames = np.array(frames, np.int64)
-    plan = in_order(frames)
-    assert plan.frames.tolist() == sorted(set(frames.tolist()))
+    chosen = plan(frames)
+    assert chosen.frames.tolist() == sorted(set(frames.tolist()))
     out = np.full(len(frames), -1)
-    out[plan.rows] = plan.frames
-    plan.repeat(out)
+    out[chosen.rows] = chosen.frames
+    chosen.repeat(out)
     assert out.tolist() == frames.tolist()
 
 

@@ -1,13 +1,15 @@
 """Sharing work, and how many threads there are to share it."""
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 
-from vidformats.threads import default_threads, share, spread
+from vidformats.threads import cpu_quota, default_threads, dismiss, share, spread, worth
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2, 5])
@@ -60,19 +62,81 @@ def test_an_error_of_the_items_themselves_is_raised_here(threads):
         spread(print, items(), threads)
 
 
-def test_no_thread_outlives_the_work():
+def test_threads_are_kept_for_the_next_work_and_end_before_a_fork():
+    dismiss()
     before = threading.active_count()
-    spread(lambda n: None, range(100), 8)
+    for _ in range(5):
+        spread(lambda n: None, range(100), 8)
+    assert before < threading.active_count() <= before + 7
+    dismiss()
     assert threading.active_count() == before
 
 
+def test_what_a_thread_worked_on_is_let_go():
+    class Held:
+        pass
+
+    held = Held()
+    gone = weakref.ref(held)
+    spread(lambda n, held=held: None, range(100), 4)
+    del held
+    gc.collect()
+    assert gone() is None
+
+
+def test_only_threads_that_pay_off():
+    assert worth(64, 5 << 20, 120) == 1  # one share of 4 MB
+    assert worth(64, 64 << 20, 1600) == 16
+    assert worth(2, 64 << 20, 1600) == 2
+    assert worth(64, 64 << 20, 3) == 3
+    assert worth(64, 0, 0) == 1
+
+
+CFS = {"quota": "300000", "period": "100000"}
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "expected"),
+    [
+        ("0::/a/b\n", {"a/b/cpu.max": "150000 100000"}, 2),
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "50000 100000"}, 1),
+        ("0::/\n", {"cpu.max": "400000 100000\n"}, 4),
+        ("0::/a\n", {"a/cpu.max": "max 100000"}, None),
+        (
+            "4:cpu,cpuacct:/x\n",
+            {"cpu,cpuacct/x/cpu.cfs_quota_us": "300000", "cpu,cpuacct/x/cpu.cfs_period_us": "100000"},
+            3,
+        ),
+        (
+            "4:cpu,cpuacct:/x\n",
+            {"cpu,cpuacct/x/cpu.cfs_quota_us": "-1", "cpu,cpuacct/x/cpu.cfs_period_us": "100000"},
+            None,
+        ),
+        ("4:memory:/x\n", {"memory/x/cpu.max": "100000 100000"}, None),
+        ("0::/a\n", {"a/cpu.max": "nonsense"}, None),
+        ("0::/a\n", {"a/cpu.max": "100000 0"}, None),
+    ],
+)
+def test_a_containers_quota(tmp_path, monkeypatch, own, files, expected):
+    (tmp_path / "own").write_text(own)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert cpu_quota(str(tmp_path), str(tmp_path / "own")) == expected
+    monkeypatch.setattr("vidformats.threads.cpu_quota", lambda: expected)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+    assert default_threads() == (expected or 64)
+
+
 def test_default_is_the_cpus_of_this_process(monkeypatch):
+    monkeypatch.setattr("vidformats.threads.cpu_quota", lambda: None)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 3, 5}, raising=False)
     assert default_threads() == 3
 
 
 @pytest.mark.parametrize(("counted", "expected"), [(6, 6), (None, 1)])
 def test_default_without_affinity_is_the_cpus_there_are(monkeypatch, counted, expected):
+    monkeypatch.setattr("vidformats.threads.cpu_quota", lambda: None)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: counted)
     assert default_threads() == expected
@@ -80,7 +144,7 @@ def test_default_without_affinity_is_the_cpus_there_are(monkeypatch, counted, ex
 
 CHILD = """
 import multiprocessing, sys
-from vidformats.threads import default_threads
+from vidformats.threads import cpu_quota, default_threads, dismiss, share, spread, worth
 def put(queue):
     queue.put(default_threads())
 if __name__ == "__main__":

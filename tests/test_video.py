@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import vidformats as vf
-from vidformats import video as module
+from vidformats import handles as module
 from vidformats.registry import FORMATS
 
 VIDEO = np.random.default_rng(0).integers(0, 250, (12, 3, 16, 18), np.uint8)
@@ -46,7 +46,7 @@ def few(monkeypatch):
 
 
 def opened(videos):
-    return [k for k, video in enumerate(videos) if video._reader is not None]
+    return [k for k, video in enumerate(videos) if video._handle.reader is not None]
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
@@ -84,7 +84,7 @@ def test_closed_and_forgotten_videos_make_room(tmp_path, few):
             video.close()
         del video
         gc.collect()
-    assert kept._reader is not None
+    assert kept._handle.reader is not None
 
 
 def test_a_video_is_freed_with_its_last_reference(tmp_path):
@@ -127,7 +127,7 @@ def test_a_file_that_was_replaced(tmp_path, name):
         if name != "png":  # what is open stays readable, as it was
             np.testing.assert_array_equal(video[:], VIDEO)
         module._make_room(10**6)
-        with pytest.raises(vf.FormatError, match="changed since this video was opened"):
+        with pytest.raises(vf.FormatError, match="changed since it was opened"):
             video[0]
         with pytest.raises(vf.FormatError, match="changed"):
             pickle.loads(pickle.dumps(video))[0]
@@ -198,7 +198,7 @@ def test_a_pickle_holds_no_file_and_keeps_the_options(tmp_path):
     VIDEO.tofile(path)
     video = vf.open(path, shape=(-1, *VIDEO.shape[1:]), dtype="u1", threads=2)
     copy = pickle.loads(pickle.dumps(video))
-    assert copy._reader is None
+    assert copy._handle.reader is None
     assert (copy.shape, copy.dtype, copy.format, copy.threads, copy.path) == (
         video.shape, video.dtype, "binary", 2, video.path,
     )  # fmt: skip
@@ -243,7 +243,7 @@ def test_reading_into_any_memory(tmp_path):
 
 @pytest.mark.parametrize("threads", [0, -1])
 def test_threads_are_at_least_one(tmp_path, threads):
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="must be >= 1, got"):
         vf.open(vf.write(VIDEO, tmp_path / "a.npy"), threads=threads)
 
 

@@ -8,30 +8,31 @@ the record in a measurement come free::
         level: int = 9
 
         def write(self, video, path): ...
-        def open(self, path): ...          # -> Reader
+        def open(self, source): ...        # -> Reader
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidformats.errors import FormatError
-from vidformats.select import BLOCK, Crop, blocks, frames_in, in_order
+from vidformats.select import BLOCK, Plan, blocks, frames_in
 from vidformats.source import Source
+from vidformats.storage.base import ByteSource
+from vidformats.threads import share
 
 
 class Reader:
     """Frames of one open file.
 
-    A subclass sets the attributes and implements `fetch`; `read` may be overridden where a crop can
-    save work. Readers are safe to use from several threads at once, and close themselves when the last
+    A subclass sets the attributes and implements `fetch`; `read` may be overridden if a crop can save
+    work. Readers are safe to use from several threads at once, and close themselves when the last
     reference goes.
 
     Attributes
@@ -41,64 +42,76 @@ class Reader:
     dtype : numpy.dtype
         Always in native byte order.
     info : dict
-        Facts about the file, such as codec, chunks or frames per second. ``info["format"]``, where
-        present, is the name the content turned out to have.
+        Facts about the file, such as codec, chunks or frames per second. ``info["format"]``, if
+        present, is the name of the format that the content turned out to have.
+    source : ByteSource
+        What it reads; set by ``vf.open`` if the reader has not set it.
     weight : int
         How many open files it counts for among those a process keeps open.
+    maps : bool
+        Whether it reads from memory if its source is kept mapped.
     """
 
     weight: ClassVar[int] = 1
+    maps: bool = False
     shape: tuple[int, ...]
-    dtype: np.dtype
+    dtype: np.dtype[Any]
     info: dict[str, Any]
+    source: ByteSource
 
-    def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
-        """Read whole frames.
+    def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
+        """Read whole frames: ``out[plan.rows[k]]`` is frame ``plan.frames[k]``.
 
         Parameters
         ----------
-        frames : (N,) ndarray of int64
-            Within range, in any order, possibly repeated.
+        plan : Plan
+            Frames within range, each once and in rising order, and their rows; its crop is None.
         out : (N, ...) ndarray
-            Filled in the order of `frames`; C-contiguous, of the reader's dtype.
+            C-contiguous, of the reader's dtype.
         threads : int
             How many threads may work, this one included.
         """
         raise NotImplementedError
 
-    def fetch_one(self, frame: int, out: np.ndarray) -> None:
-        """Read one whole frame into `out`, one frame's C-contiguous array: `read` without a plan."""
-        self.read(np.array([frame], np.int64), out[None])
+    def fetch_one(self, frame: int, out: np.ndarray, threads: int = 1) -> None:
+        """Read one whole frame into `out`, one frame's C-contiguous array."""
+        self.read(_one(frame), out[None], threads)
 
-    def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
+    def read(self, plan: Plan, out: np.ndarray, threads: int = 1) -> None:
         """Read frames, or a part of each, into any array.
 
         Parameters
         ----------
-        frames : (N,) ndarray of int64
-            Within range, in any order, possibly repeated.
+        plan : Plan
+            Frames within range, each once and in rising order, their rows, and the crop.
         out : (N, ...) ndarray
             Of the reader's dtype and the cropped shape; strides are free.
-        crop : tuple of slice, optional
-            One slice with a positive step for each axis of a frame; None takes the whole frame.
         threads : int
             How many threads may work, this one included.
         """
-        if crop is None and out.flags.c_contiguous:
-            self.fetch(frames, out, threads)
+        if plan.crop is None and out.flags.c_contiguous:
+            self.fetch(plan, out, threads)
             return
-        # Decoders know whole frames only: each is fetched once, and a block at a time is copied over.
-        plan = in_order(frames)
+        # `fetch` knows whole frames only: each thread reads some into memory of its own, and copies the part over.
         size = frames_in(BLOCK, self.shape[1:], self.dtype)
-        scratch = np.empty((min(size, len(plan.frames)), *self.shape[1:]), self.dtype)
-        for block in blocks(len(plan.frames), size):
-            part = scratch[: block.stop - block.start]
-            self.fetch(plan.frames[block], part, threads)
-            out[plan.rows[block]] = part if crop is None else part[(slice(None), *crop)]
-        plan.repeat(out)
+        part = (slice(None), *(plan.crop or ()))
+
+        def work(mine: Iterator[slice]) -> None:
+            scratch = np.empty((min(size, len(plan.frames)), *self.shape[1:]), self.dtype)
+            for block in mine:
+                frames = plan.frames[block]
+                whole = scratch[: len(frames)]
+                self.fetch(Plan(frames, np.arange(len(frames)), plan.copies[:0]), whole, 1)
+                out[plan.rows[block]] = whole[part]
+
+        size = max(1, min(size, -(-len(plan.frames) // threads)))
+        share(work, blocks(len(plan.frames), size), min(threads, -(-len(plan.frames) // size)))
 
     def rest(self) -> bool:
-        """Give back files and decoders, but keep what makes the next read cheap, such as an index.
+        """Give back decoders, but keep what makes the next read cheap, such as an index.
+
+        The reader loses its `source`, and gets it again, opened anew, before the next read. Reads under way in
+        other threads have to hold references of their own.
 
         Returns
         -------
@@ -108,7 +121,16 @@ class Reader:
         return False
 
 
-def pick(path: str | os.PathLike, names: Sequence[str], wanted: str | None, option: str, usual: str = "video") -> str:
+_NO_ROWS, _NO_COPIES = np.zeros(1, np.int64), np.empty((0, 2), np.int64)
+
+
+def _one(frame: int) -> Plan:
+    return Plan(np.array([frame], np.int64), _NO_ROWS, _NO_COPIES)
+
+
+def pick(
+    path: str | os.PathLike[str], names: Sequence[str], wanted: str | None, option: str, usual: str = "video"
+) -> str:
     """Return the array of a file to open: the one `wanted`, else the one with the `usual` name, or the only one.
 
     Raises
@@ -163,8 +185,8 @@ class Format:
         """Store `video` at `path`, which does not exist yet and is renamed afterwards."""
         raise NotImplementedError
 
-    def open(self, path: Path) -> Reader:
-        """Open the file or folder at `path`; further parameters are options of ``vf.open``."""
+    def open(self, source: ByteSource) -> Reader:
+        """Read the frames of an open file or folder; further parameters are options of ``vf.open``."""
         raise NotImplementedError
 
     def check(self, video: Source) -> None:

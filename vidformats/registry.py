@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vidformats.errors import FormatError
-from vidformats.format import Format
+from vidformats.format import Format, Reader
+from vidformats.storage.base import ByteSource
+from vidformats.storage.local import LocalFolder, open_source
 
 
 class Row(NamedTuple):
@@ -127,20 +130,42 @@ def get_format(name: str, **options: Any) -> Format:
         raise TypeError(f"{name}: {error}") from None
 
 
-def format_of(path: str | os.PathLike) -> str:
+def open_reader(name: str, source: ByteSource, options: dict[str, Any]) -> Reader:
+    """Return the reader of a source in the format of that name.
+
+    Raises
+    ------
+    TypeError
+        For an option that opening this format does not take.
+    FormatError
+        If the source is not what it should be.
+    """
+    form = get_format(name)
+    try:
+        inspect.signature(form.open).bind(source, **options)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    reader = form.open(source, **options)
+    if not hasattr(reader, "source"):  # a part of it, or what was inflated from it, may be the reader's own
+        reader.source = source
+    return reader
+
+
+def format_of(path: str | os.PathLike[str] | ByteSource) -> str:
     """Return the name of the format that opens `path`, told by its content.
 
     Raises
     ------
     FileNotFoundError
-        When nothing is there.
+        If nothing is there.
     FormatError
-        When nothing known fits.
+        If nothing known fits.
     """
-    path = Path(path)
-    if path.is_dir():
-        endings = {name[name.rfind(".") :] for name in os.listdir(path) if name[0] != "."}
-        kinds = {IMAGE_SUFFIXES[s] for s in map(str.lower, endings) if s in IMAGE_SUFFIXES}
+    source = open_source(path) if isinstance(path, (str, os.PathLike)) else path
+    names = source.names()
+    if isinstance(source, LocalFolder):
+        endings = {name[name.rfind(".") :].lower() for name in names if name[0] != "."}
+        kinds = {IMAGE_SUFFIXES[s] for s in endings if s in IMAGE_SUFFIXES}
         if len(kinds) == 1:
             return kinds.pop()
         fault = (
@@ -148,11 +173,10 @@ def format_of(path: str | os.PathLike) -> str:
             if kinds
             else "is a folder without images"
         )
-        raise FormatError(path, fault)
-    with open(path, "rb") as file:
-        head = file.read(64)
-    named = name_for(path, default="binary")
-    if named == "binary" and path.with_name(path.name + ".json").exists():
+        raise FormatError(source.url, fault)
+    head, file = source.read(64, 0), Path(source.url)
+    named = name_for(file, default="binary")
+    if named == "binary" and file.with_name(file.name + ".json").exists():
         return named  # raw bytes may begin with anything, a magic number included
     for name, row in FORMATS.items():
         if any(head[at : at + len(magic)] == magic for at, magic in row.magic):

@@ -46,6 +46,10 @@ class Selection(NamedTuple):
     lengths: tuple[int, ...]
     shape: tuple[int, ...]
 
+    def plan(self) -> Plan:
+        """Return what a reader has to read."""
+        return plan(self.frames, self.crop)
+
     def target(self, result: np.ndarray) -> np.ndarray:
         """Return `result` as a reader fills it: ``(N, *lengths)``, every axis forwards, no copy."""
         return result.reshape((len(self.frames), *self.lengths))[(slice(None), *self.flips)]
@@ -179,22 +183,34 @@ def runs(frames: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate(([0], np.flatnonzero(np.diff(frames) != 1) + 1, [len(frames)]))
 
 
-class Order(NamedTuple):
-    """The frames of a request, each once and rising, and where their copies go.
+class Plan(NamedTuple):
+    """What a reader reads: every frame once, front to back, and where each goes.
 
     Attributes
     ----------
     frames : (M,) ndarray of int64
         Distinct frames in rising order.
     rows : (M,) ndarray of int64
-        The row of the result into which each of them is decoded.
+        The row of the result into which each of them goes.
     copies : (K, 2) ndarray of int64
-        ``(row, copied from row)`` for every repeated frame.
+        ``(row, copied from row)`` for every repeated frame. Whoever made the plan copies them.
+    crop : tuple of slice, or None
+        The part of each frame, one slice with a positive step for each axis; None means all of it.
     """
 
     frames: NDArray[np.int64]
     rows: NDArray[np.int64]
     copies: NDArray[np.int64]
+    crop: Crop | None = None
+
+    @property
+    def in_rows(self) -> bool:
+        """Whether the frames fill the rows of the result from the first to the last."""
+        return bool((self.rows == np.arange(len(self.rows))).all())
+
+    def part(self, block: slice) -> Plan:
+        """Return the plan of some of the frames, into the same rows."""
+        return self._replace(frames=self.frames[block], rows=self.rows[block])
 
     def repeat(self, out: np.ndarray) -> None:
         """Copy each repeated frame to its other rows."""
@@ -202,21 +218,30 @@ class Order(NamedTuple):
             out[row] = out[source]
 
 
-def in_order(frames: NDArray[np.int64]) -> Order:
+_NONE = np.empty((0, 2), np.int64)
+
+
+def plan(frames: NDArray[np.int64], crop: Crop | None = None) -> Plan:
     """Plan a request so that every frame is read once, front to back.
+
+    Parameters
+    ----------
+    frames : (N,) ndarray of int64
+        Within range, in the order of the result; they may repeat.
+    crop : tuple of slice, optional
 
     Examples
     --------
-    >>> plan = in_order(np.array([9, 3, 3]))
-    >>> plan.frames.tolist(), plan.rows.tolist(), plan.copies.tolist()
+    >>> chosen = plan(np.array([9, 3, 3]))
+    >>> chosen.frames.tolist(), chosen.rows.tolist(), chosen.copies.tolist()
     ([3, 9], [1, 0], [[2, 1]])
     """
-    if len(frames) < 2 or (np.diff(frames) > 0).all():
-        return Order(frames, np.arange(len(frames)), np.empty((0, 2), np.int64))
+    if len(frames) < 2 or (frames[1:] > frames[:-1]).all():
+        return Plan(frames, np.arange(len(frames)), _NONE, crop)
     distinct, rows, inverse = np.unique(frames, return_index=True, return_inverse=True)
     source = rows[inverse]
     again = np.flatnonzero(source != np.arange(len(frames)))
-    return Order(distinct, rows, np.stack([again, source[again]], axis=1))
+    return Plan(distinct, rows, np.stack([again, source[again]], axis=1), crop)
 
 
 def blocks(n: int, size: int) -> Iterator[slice]:

@@ -49,7 +49,7 @@ def test_other_sizes_and_damage(library, data):
 
 
 def test_no_memory_for_what_the_data_can_not_hold(library):
-    with pytest.raises(ValueError, match="can't hold"):
+    with pytest.raises(ValueError, match="cannot hold"):
         inflate(zlib.compress(b"small"), 1 << 40)
 
 
@@ -59,5 +59,5 @@ def test_a_bomb_stops_at_its_announced_size(library):
         inflate(bomb, 1 << 20)
     parts = stream([bomb], 3 << 20)
     assert [len(next(parts)) for _ in range(3)] == [1 << 20] * 3
-    with pytest.raises(ValueError, match="more than"):
+    with pytest.raises(ValueError, match="got more"):
         next(parts)

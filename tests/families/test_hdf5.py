@@ -12,15 +12,21 @@ from hypothesis import strategies as st
 import vidformats as vf
 from vidformats.errors import FormatError
 from vidformats.families.hdf5 import H5
+from vidformats.readers import hdf5
 from vidformats.readers.boxes import BoxReader
 from vidformats.readers.chunks import ChunkReader
 from vidformats.readers.extent import ExtentReader
-from vidformats.readers.hdf5 import open_v73
+from vidformats.select import plan
+from vidformats.storage import open_source
 
 ROWS = ("h5", "h5_plain", "h5_chunked", "h5_frames")
 DTYPES = ("u1", "i2", ">u2", "i8", "f2", "f4", ">f8", "c8", "c16", "?")
 # The same folder serves all examples: each overwrites its file.
 shared = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def open_v73(path, variable=None):
+    return hdf5.open_v73(open_source(path), variable)
 
 
 def ramp(shape, dtype="u1"):
@@ -35,7 +41,7 @@ def store(path, video, **options):
 
 
 def reader(path, **options):
-    return H5(name="h5").open(path, **options)
+    return H5(name="h5").open(open_source(path), **options)
 
 
 @st.composite
@@ -269,7 +275,7 @@ def test_damage_is_found(tmp_path, libver, chunks):
         path.write_bytes(content)
         position = tuple(at // c for at, c in zip(spot.chunk_offset, chunks, strict=True))
         with pytest.raises(FormatError, match=rf"chunk {re.escape(str(position))} .*damaged"):
-            reader(path).fetch(np.arange(64), np.empty(video.shape, "u1"), 2)
+            reader(path).fetch(plan(np.arange(64)), np.empty(video.shape, "u1"), 2)
 
 
 def test_every_truncation_is_an_error_or_right(tmp_path):
@@ -363,7 +369,7 @@ def test_memory_is_the_result_and_little_more(tmp_path, chunks):
     path = store(tmp_path / "v.h5", video, chunks=chunks, **({"compression": "gzip"} if chunks else {}))
     opened, out = reader(path), np.empty((60, 3, 120, 120), "u1")
     tracemalloc.start()
-    opened.fetch(np.arange(0, 600, 10), out, 2)
+    opened.fetch(plan(np.arange(0, 600, 10)), out, 2)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     np.testing.assert_array_equal(out, video[::10])
@@ -396,7 +402,9 @@ def test_matlab_73(tmp_path, chunks):
         for crop in (None, (slice(1, 3, 1), slice(0, 8, 3), slice(2, 7, 2))):
             expected = video[list(frames)][(slice(None), *(crop or ()))]
             out = np.empty(expected.shape, "u1")
-            opened.read(np.array(frames), out, crop, 2)
+            wanted = plan(np.array(frames), crop)
+            opened.read(wanted, out, 2)
+            wanted.repeat(out)
             np.testing.assert_array_equal(out, expected)
 
 
@@ -427,7 +435,7 @@ def test_boxes_of_a_large_strewn_dataset_are_bounded(tmp_path):
     opened = open_v73(matlab(tmp_path / "v.mat", video=(video.T, "uint8", {})))
     out = np.empty((10, 3, 300, 300), "u1")
     tracemalloc.start()
-    opened.fetch(np.arange(0, 40, 4), out, 1)
+    opened.fetch(plan(np.arange(0, 40, 4)), out, 1)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     np.testing.assert_array_equal(out, video[::4])

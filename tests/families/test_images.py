@@ -50,9 +50,9 @@ def test_folders_without_images(tmp_path):
         vf.open(tmp_path)
     (tmp_path / "a.txt").write_text("")
     for name in ("jpg", "png", "webp"):
-        with pytest.raises(vf.FormatError, match=f"holds no .{name} images"):
+        with pytest.raises(vf.FormatError, match=f"expected a folder of .{name} images"):
             vf.open(tmp_path, format=name)
-        with pytest.raises(vf.FormatError, match="is no folder"):
+        with pytest.raises(vf.FormatError, match=f"expected a folder of .{name} images"):
             vf.open(tmp_path / "a.txt", format=name)
     for name in sorted(set(vf.formats()) - {"jpg", "png", "webp"}):
         with pytest.raises((vf.FormatError, IsADirectoryError)):

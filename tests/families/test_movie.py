@@ -6,6 +6,7 @@ import vidformats as vf
 from vidformats.bench import content
 from vidformats.families import movie
 from vidformats.families.movie import TAG, Movie, note, noted
+from vidformats.storage import open_source
 from vidformats.testing.numbered import numbered, numbers_of, red
 
 ENDINGS = {"mp4": ".mp4", "avi_mjpg": ".avi"}
@@ -92,7 +93,7 @@ def test_the_note_survives_in_every_container(head, shape, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(head + bytes(301))
     note(path, shape)
-    assert noted(path) == shape
+    assert noted(open_source(path)) == shape
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_the_note_survives_in_every_container(head, shape, tmp_path):
 def test_a_broken_note_is_none(text, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(bytes(100) + TAG + text)
-    assert noted(path) is None
+    assert noted(open_source(path)) is None
 
 
 @pytest.mark.parametrize("shape", [(9, 3, 32, 32), (10, 2, 32, 32), (10, 3, 64, 64), (10, 3, 8, 32)])

@@ -9,7 +9,7 @@ import pytest
 
 import vidformats as vf
 from vidformats.readers.opcodes import walk
-from vidformats.storage.local import File
+from vidformats.storage.local import LocalFile
 
 VIDEO = np.random.default_rng(0).integers(0, 250, (9, 3, 8, 10), np.uint8)
 
@@ -213,7 +213,7 @@ def test_the_walk_agrees_with_pickletools(tmp_path):
     """Every opcode that NumPy's pickles use is walked to the byte."""
     for protocol in (4, 5):
         path = save(tmp_path / "a.pickle", VIDEO, protocol)
-        term = walk(File(path))
+        term = walk(LocalFile(path))
         sizes = [arg for op, arg, _ in pickletools.genops(path.read_bytes()) if op.name.startswith(("BYTE", "BINB"))]
         span = term.parts[1][0] if protocol == 5 else term.parts[1][4]
         assert span.nbytes == VIDEO.nbytes == max(map(len, sizes))

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from vidformats.readers import boxes as module
 from vidformats.readers.boxes import BoxReader
+from vidformats.select import plan
 
 
 class Stored:
@@ -43,7 +44,9 @@ def test_as_numpy_would_each_chunk_once(data, reverse, block):
     out = np.full(expected.shape, -1, "i4")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", block)
-        BoxReader(stored, reverse=reverse).read(frames, out, crop)
+        wanted = plan(frames, crop)
+        BoxReader(stored, reverse=reverse).read(wanted, out)
+        wanted.repeat(out)
     np.testing.assert_array_equal(out, expected)
     assert all(n == 1 for n in stored.touched.values())
 
@@ -52,6 +55,6 @@ def test_boxes_are_bounded(monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 1000)
     stored = Stored(np.zeros((40, 30, 20, 50), "u1"), (10, 5, 5, 2))
     out = np.empty((50, 20, 30, 40), "u1")
-    BoxReader(stored, reverse=True).fetch(np.arange(50), out, 1)
+    BoxReader(stored, reverse=True).fetch(plan(np.arange(50)), out, 1)
     assert stored.largest <= 1000
     assert max(stored.touched.values()) == 1

@@ -6,11 +6,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidformats.codecs.deflate import compress, inflate, stream
+from vidformats.codecs.deflate import Deflate, compress
 from vidformats.errors import FormatError
 from vidformats.readers import chunks as module
-from vidformats.readers.chunks import ChunkReader, as_slice, cuts
-from vidformats.storage.local import File
+from vidformats.readers.chunk_grid import cuts
+from vidformats.readers.chunks import ChunkReader
+from vidformats.readers.extent import as_slice
+from vidformats.select import plan
+from vidformats.storage.local import LocalFile
 
 shared = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -38,7 +41,19 @@ def store(path, video, chunks, missing=(), order=None, pad=0, pack=lambda data: 
 
 def reader(path, video, chunks, fill=0, **options):
     offsets, sizes = store(path, video, chunks, **options)
-    return ChunkReader(File(path), offsets, sizes, chunks, video.shape, video.dtype, inflate, fill, stream)
+    codecs = [Deflate(int(np.prod(chunks)) * video.dtype.itemsize)]
+    return ChunkReader(LocalFile(path), offsets, sizes, chunks, video.shape, video.dtype, codecs, fill)
+
+
+class Counting:
+    """A codec that notes each chunk it decodes."""
+
+    def __init__(self, codec, decoded):
+        self.codec, self.decoded = codec, decoded
+
+    def decode(self, buf, out=None):
+        self.decoded.append(len(buf))
+        return self.codec.decode(buf, out)
 
 
 def ramp(shape, dtype="u1"):
@@ -82,11 +97,13 @@ def test_any_chunks_any_index(tmp_path, case, threads, unit, large):
         patch.setattr(module, "UNIT", unit)
         patch.setattr(module, "LARGE", 0 if large else 1 << 30)
         opened = reader(tmp_path / "v", **case)
-        opened.read(frames, inner, crop, threads)
+        opened.read(plan(frames, crop), inner, threads)
+        plan(frames).repeat(inner)
         np.testing.assert_array_equal(inner, expected)
         if crop is None:
             whole = np.empty(expected.shape, opened.dtype)
-            opened.fetch(frames, whole, threads)
+            opened.fetch(plan(frames), whole, threads)
+            plan(frames).repeat(whole)
             np.testing.assert_array_equal(whole, expected)
     assert not out[-1].any()
     assert not out[..., -1].any()
@@ -98,7 +115,7 @@ def test_results_that_run_backwards(tmp_path, chunks, step):
     video = ramp((24, 6, 7))
     out = np.zeros((24, 6, 7), "u1")
     numbers = np.arange(24)[::step]
-    reader(tmp_path / "v", video, chunks).read(numbers, out[: len(numbers), ::-1, ::-1], None, 2)
+    reader(tmp_path / "v", video, chunks).read(plan(numbers), out[: len(numbers), ::-1, ::-1], 2)
     np.testing.assert_array_equal(out[: len(numbers)], video[::step, ::-1, ::-1])
 
 
@@ -112,7 +129,7 @@ def test_missing_chunks(tmp_path, monkeypatch, large):
     for a, b, c in missing:
         expected[2 * a : 2 * a + 2, 3 * b : 3 * b + 3, 4 * c : 4 * c + 4] = -5
     out = np.empty_like(video)
-    opened.fetch(np.arange(7), out, 2)
+    opened.fetch(plan(np.arange(7)), out, 2)
     np.testing.assert_array_equal(out, expected)
 
 
@@ -138,38 +155,40 @@ def test_damaged_chunks_are_named(tmp_path, monkeypatch, spoil, large):
 
     opened = reader(tmp_path / "v", video, (2, 3, 5), pack=pack)
     out = np.empty_like(video)
-    opened.fetch(np.array([0, 1, 2, 3, 6, 7]), out[:6], 2)
+    opened.fetch(plan(np.array([0, 1, 2, 3, 6, 7])), out[:6], 2)
     with pytest.raises(FormatError, match=r"v: chunk \(2, 1, 0\) at byte \d+ is damaged: ") as caught:
-        opened.fetch(np.arange(8), out, 2)
+        opened.fetch(plan(np.arange(8)), out, 2)
     assert caught.value.path.endswith("v")
 
 
 def test_an_index_beyond_the_file(tmp_path):
     video = ramp((4, 5))
     offsets, sizes = store(tmp_path / "v", video, (1, 5))
-    file = File(tmp_path / "v")
+    file = LocalFile(tmp_path / "v")
     for bad in (offsets + 1, offsets - 1, offsets + (1 << 62), offsets - (1 << 62)):
         with pytest.raises(FormatError, match="beyond"):
-            ChunkReader(file, bad, sizes, (1, 5), (4, 5), "u1", inflate)
+            ChunkReader(file, bad, sizes, (1, 5), (4, 5), "u1", [Deflate(5)])
     with pytest.raises(FormatError, match="beyond"):
-        ChunkReader(file, offsets, sizes * -1, (1, 5), (4, 5), "u1", inflate)
+        ChunkReader(file, offsets, sizes * -1, (1, 5), (4, 5), "u1", [Deflate(5)])
 
 
 def test_only_wanted_chunks_are_decoded_each_once(tmp_path):
     video, decoded = ramp((40, 4, 9)), []
     opened = reader(tmp_path / "v", video, (10, 2, 3))
-    opened._decode = lambda data, nbytes: decoded.append(1) or inflate(data, nbytes)
+    opened._codecs = [Counting(codec, decoded) for codec in opened._codecs]
     out = np.empty((9, 1, 3), "u1")
-    opened.read(np.array([1, 5, 9, 5, 22, 1, 0, 29, 21]), out, (slice(1, 2, 1), slice(4, 7, 1)), 2)
+    wanted = plan(np.array([1, 5, 9, 5, 22, 1, 0, 29, 21]), (slice(1, 2, 1), slice(4, 7, 1)))
+    opened.read(wanted, out, 2)
+    wanted.repeat(out)
     assert len(decoded) == 2 * 1 * 2
 
 
 def test_neighbours_are_read_together(tmp_path):
     video, reads = ramp((64, 9)), []
     opened = reader(tmp_path / "v", video, (1, 3))
-    read_into = opened._file.read_into
-    opened._file.read_into = lambda *a: reads.append(a[1]) or read_into(*a)
-    opened.fetch(np.arange(64), np.empty_like(video), 1)
+    read_into = opened.source.read_into
+    opened.source.read_into = lambda *a: reads.append(a[0]) or read_into(*a)
+    opened.fetch(plan(np.arange(64)), np.empty_like(video), 1)
     assert len(reads) == 1
 
 

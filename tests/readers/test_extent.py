@@ -1,4 +1,4 @@
-"""Frames that lie one after another, and frames that are strewn: both against NumPy."""
+"""Frames that lie one after another, and frames that are column_major: both against NumPy."""
 
 from itertools import product
 from math import prod
@@ -9,15 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import vidformats as vf
-from vidformats.readers import extent
-from vidformats.readers.extent import ExtentReader, StrewnReader
+from vidformats.readers import column_major, extent
+from vidformats.readers.column_major import ColumnMajorReader
+from vidformats.readers.extent import ExtentReader
 from vidformats.select import select
+from vidformats.storage.local import LocalFile
 from vidformats.testing.conformance import indexes
 
 DTYPES = ["?", "u1", "i1", "<u2", ">i2", ">f2", "<i4", ">f4", "<f8", ">u8", "<c8", ">c16"]
 SHAPES = [(1,), (17,), (9, 4), (5, 1), (7, 3, 4), (6, 3, 5, 4), (1, 3, 2, 2), (4, 2, 3, 1, 5), (3, 2, 1, 2, 2, 3)]
 OFFSET = 13
-both = pytest.mark.parametrize("strewn", [False, True], ids=["extent", "strewn"])
+both = pytest.mark.parametrize("column_major", [False, True], ids=["extent", "column_major"])
 
 
 def array_of(shape, dtype):
@@ -26,23 +28,24 @@ def array_of(shape, dtype):
     return (raw > 99 if dtype == "?" else raw).astype(dtype)
 
 
-def reader_of(array, path, strewn):
-    path.write_bytes(b"h" * OFFSET + array.tobytes("F" if strewn else "C") + b"tail")
-    return (StrewnReader if strewn else ExtentReader)(path, OFFSET, array.shape, array.dtype)
+def reader_of(array, path, column_major):
+    path.write_bytes(b"h" * OFFSET + array.tobytes("F" if column_major else "C") + b"tail")
+    return (ColumnMajorReader if column_major else ExtentReader)(LocalFile(path), OFFSET, array.shape, array.dtype)
 
 
 def read(reader, index, threads):
     chosen = select(index, reader.shape)
     result = np.empty(chosen.shape, reader.dtype)
-    reader.read(chosen.frames, chosen.target(result), chosen.crop, threads)
+    reader.read(chosen.plan(), chosen.target(result), threads)
+    chosen.plan().repeat(chosen.target(result))
     return result
 
 
 @both
 @pytest.mark.parametrize(("shape", "dtype"), [*product(SHAPES, ["u1", ">f4"]), *product(SHAPES[4:6], DTYPES)])
-def test_any_shape_and_dtype(tmp_path, strewn, shape, dtype):
+def test_any_shape_and_dtype(tmp_path, column_major, shape, dtype):
     array, threads = array_of(shape, dtype), 2
-    reader = reader_of(array, tmp_path / "data", strewn)
+    reader = reader_of(array, tmp_path / "data", column_major)
     assert reader.shape == shape
     assert reader.dtype.isnative
     for index in (..., slice(None, None, 2), slice(None, None, -1), [0, -1, 0], [], 0, -1):
@@ -56,8 +59,8 @@ def cases(draw):
         "GAP": draw(st.sampled_from([0, 3, 64, extent.GAP])),
         "SMALL": draw(st.sampled_from([0, 8, extent.SMALL])),
         "BLOCK": draw(st.sampled_from([1, 50, extent.BLOCK])),
-        "TILE": draw(st.sampled_from([64, 130, 1000, extent.TILE])),
-        "PARALLEL": draw(st.sampled_from([0, extent.PARALLEL])),
+        "TILE": draw(st.sampled_from([64, 130, 1000, column_major.TILE])),
+        "worth": draw(st.sampled_from([lambda threads, *sizes: threads, extent.worth])),
     }
     return shape, draw(st.sampled_from(DTYPES)), draw(indexes(shape)), draw(st.integers(1, 3)), limits
 
@@ -65,23 +68,24 @@ def cases(draw):
 @both
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=cases())
-def test_any_index_by_any_way(tmp_path, strewn, case):
+def test_any_index_by_any_way(tmp_path, column_major, case):
     """With limits small enough that small arrays take every way that large ones take."""
     shape, dtype, index, threads, limits = case
     array = array_of(shape, dtype)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in limits.items():
-            if hasattr(extent, name):
-                patch.setattr(extent, name, value)
-        reader = reader_of(array, tmp_path / "data", strewn)
+            for module in (extent, column_major):
+                if hasattr(module, name):
+                    patch.setattr(module, name, value)
+        reader = reader_of(array, tmp_path / "data", column_major)
         np.testing.assert_array_equal(read(reader, index, threads), array[index])
 
 
 @both
-def test_large_frames_windows_and_tile_edges(tmp_path, strewn):
+def test_large_frames_windows_and_tile_edges(tmp_path, column_major):
     """With the real limits: several tiles and blocks, and windows at the start, inside and at the end."""
     array = np.random.default_rng(0).integers(0, 255, (301, 3, 71, 53), np.uint8)
-    reader = reader_of(array, tmp_path / "data", strewn)
+    reader = reader_of(array, tmp_path / "data", column_major)
     for index in (
         slice(0, 16), slice(100, 164, 4), slice(-5, None), slice(None), slice(None, None, 4), slice(None, None, 2),
         slice(1, None, 8), slice(3, 300, 7), slice(None, None, -3), [300, 0, 150, 150, 7], 300,
@@ -91,9 +95,9 @@ def test_large_frames_windows_and_tile_edges(tmp_path, strewn):
 
 
 @both
-def test_long_narrow_data(tmp_path, strewn):
+def test_long_narrow_data(tmp_path, column_major):
     array = np.random.default_rng(0).integers(0, 255, (200_001, 3), np.int16)
-    reader = reader_of(array, tmp_path / "data", strewn)
+    reader = reader_of(array, tmp_path / "data", column_major)
     rng = np.random.default_rng(1)
     for index in (slice(None), slice(5, None, 1000), rng.integers(0, len(array), 999), np.s_[::-7, 1], [200_000]):
         np.testing.assert_array_equal(read(reader, index, 2), array[index])
@@ -101,14 +105,14 @@ def test_long_narrow_data(tmp_path, strewn):
 
 def bytes_of_reads(reader, index, monkeypatch):
     """Return what a read returns, the number of reads of the file and their bytes."""
-    calls, real = [], reader._file._preadv
+    calls, real = [], reader.source._preadv
 
     def counted(views, offset):
         calls.append(real(views, offset))
         return calls[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(reader._file, "_preadv", counted)
+        patch.setattr(reader.source, "_preadv", counted)
         return read(reader, index, 1), len(calls), sum(calls)
 
 
@@ -144,8 +148,8 @@ def test_small_frames_are_read_together(tmp_path, monkeypatch):
 
 
 @both
-def test_results_of_no_bytes(tmp_path, strewn):
-    reader = reader_of(array_of((4, 0, 3), "f4"), tmp_path / "data", strewn)
+def test_results_of_no_bytes(tmp_path, column_major):
+    reader = reader_of(array_of((4, 0, 3), "f4"), tmp_path / "data", column_major)
     for index in (..., 0, [1, 1], np.s_[::2, :, 1]):
         assert read(reader, index, 2).shape == np.empty((4, 0, 3))[index].shape
 
@@ -173,8 +177,8 @@ def test_results_of_no_bytes(tmp_path, strewn):
         ((5,), "nonsense", 0),
     ],
 )
-def test_claims_that_the_file_can_not_hold(tmp_path, strewn, shape, dtype, offset):
+def test_claims_that_the_file_can_not_hold(tmp_path, column_major, shape, dtype, offset):
     path = tmp_path / "data"
     path.write_bytes(bytes(100))
     with pytest.raises(vf.FormatError, match="data"):
-        (StrewnReader if strewn else ExtentReader)(path, offset, shape, dtype)
+        (ColumnMajorReader if column_major else ExtentReader)(LocalFile(path), offset, shape, dtype)

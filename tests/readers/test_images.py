@@ -210,5 +210,5 @@ def test_an_image_that_went_away(tmp_path):
     with vf.open(path) as video:
         (path / "4.png").unlink()
         assert video[:4].shape == (4, 3, H, W)
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(vf.FormatError, match=r"4\.png: was removed since"):
             video[:]

@@ -11,6 +11,8 @@ from tests.readers.test_stream import AWKWARD, awkward, edited, encode, stamped
 from vidformats.readers import stream
 from vidformats.readers.mp4 import Packets, packets_of
 from vidformats.readers.stream import Capture, StreamReader
+from vidformats.select import plan
+from vidformats.storage import open_source
 from vidformats.testing.numbered import numbered, numbers_of
 
 N = 40
@@ -74,9 +76,9 @@ def test_tables_that_lie_about_time_and_keys_are_found_out(path, monkeypatch):
         Packets(*(column[:-5] for column in told)),
     ):
         monkeypatch.setattr(stream, "packets_of", lambda path, lie=lie: lie)
-        reader = StreamReader(path)
+        reader = StreamReader(open_source(path))
         out = np.empty(reader.shape, np.uint8)
-        reader.read(np.arange(N), out)
+        reader.read(plan(np.arange(N)), out)
         assert numbers_of(out) == list(range(N))
 
 

@@ -11,6 +11,8 @@ import vidformats as vf
 from vidformats.errors import FormatError
 from vidformats.readers import stream
 from vidformats.readers.stream import StreamReader
+from vidformats.select import plan
+from vidformats.storage import open_source
 from vidformats.testing.numbered import number_of, numbered, numbers_of
 
 av = pytest.importorskip("av", reason="makes the awkward files; of the extra codecs")
@@ -66,14 +68,16 @@ def decode(path):
 
 def read(reader, frames, threads=1):
     out = np.full((len(frames), *reader.shape[1:]), 77, np.uint8)
-    reader.read(np.asarray(frames, np.int64), out, None, threads)
+    wanted = plan(np.asarray(frames, np.int64))
+    reader.read(wanted, out, threads)
+    wanted.repeat(out)
     return out
 
 
 def agrees(path, reader=None):
     """Every way of asking gives what a sequential decode by another library gives; return the reader."""
     reference = decode(path)
-    reader, n = reader or StreamReader(path), len(reference)
+    reader, n = reader or StreamReader(open_source(path)), len(reference)
     assert reader.shape == reference.shape
     rng = np.random.default_rng(1)
     requests = [
@@ -133,14 +137,14 @@ def test_every_frame_is_the_one_of_a_sequential_decode(name, tmp_path):
 @pytest.mark.parametrize("name", ["plain.avi", "open_gop.mp4", "vp9.webm"])
 def test_without_trusting_stamps(name, tmp_path):
     path = awkward(tmp_path, name)
-    assert not agrees(path, StreamReader(path, counted=True)).info["indexed"]
+    assert not agrees(path, StreamReader(open_source(path), counted=True)).info["indexed"]
 
 
 @stamped
 @pytest.mark.parametrize("name", ["plain.avi", "lossless.mkv", "motion_jpeg.avi", "vp9.webm", "odd_rate.mov"])
 def test_picked_packets_decode_to_the_same_pixels(name, tmp_path, monkeypatch):
     path = awkward(tmp_path, name)
-    reader, frames = StreamReader(path), [70, 3, 41, 99, 42]
+    reader, frames = StreamReader(open_source(path)), [70, 3, 41, 99, 42]
     monkeypatch.setattr(stream, "OPEN", 10**9)
     grabbed = read(reader, frames, 2)
     monkeypatch.setattr(stream, "OPEN", -(10**9))
@@ -157,7 +161,7 @@ splice = stream.splice
 @stamped
 def test_packets_that_can_not_be_picked_are_decoded_in_place(tmp_path, monkeypatch):
     path = encode(tmp_path / "plain.avi", "mpeg4", g="12", bit_rate=2_000_000)
-    reader = StreamReader(path)
+    reader = StreamReader(open_source(path))
     monkeypatch.setattr(stream, "OPEN", -(10**9))
     spliced = StreamReader._spliced
     monkeypatch.setattr(StreamReader, "_spliced", lambda self, packets: spliced(self, packets[:-1]))
@@ -220,7 +224,7 @@ def test_a_wrong_frame_count_in_the_header(announced, tmp_path):
 
 @stamped
 def test_consecutive_reads_go_on_without_a_seek(tmp_path, monkeypatch):
-    reader = StreamReader(encode(tmp_path / "a.mp4", "libx264", g="12", **X264))
+    reader = StreamReader(open_source(encode(tmp_path / "a.mp4", "libx264", g="12", **X264)))
     monkeypatch.setattr(stream.Capture, "_seek", lambda *a: pytest.fail("sought"))
     monkeypatch.setattr(stream, "splice", lambda *a: pytest.fail("picked"))
     for i in [0, 0, *range(1, 60), 62, 63]:
@@ -229,7 +233,7 @@ def test_consecutive_reads_go_on_without_a_seek(tmp_path, monkeypatch):
 
 @stamped
 def test_a_jump_decodes_little(tmp_path):
-    reader = StreamReader(encode(tmp_path / "a.mp4", "libx264", n=400, g="12", bf="0", **X264))
+    reader = StreamReader(open_source(encode(tmp_path / "a.mp4", "libx264", n=400, g="12", bf="0", **X264)))
     assert reader._index.jump(np.arange(400)).max() <= 12 + stream.PREROLL + stream.JUMP
     frames = [399, 30, 250]
     grabs = []
@@ -254,7 +258,7 @@ def test_a_jump_decodes_little(tmp_path):
 
 @stamped
 def test_a_seek_that_lands_too_late_starts_farther_back(tmp_path, monkeypatch):
-    reader = StreamReader(encode(tmp_path / "a.mp4", "libx264", g="12", **X264))
+    reader = StreamReader(open_source(encode(tmp_path / "a.mp4", "libx264", g="12", **X264)))
     settings = []
 
     class Late:
@@ -278,10 +282,10 @@ def test_a_seek_that_lands_too_late_starts_farther_back(tmp_path, monkeypatch):
 
 def test_threads_and_readers_at_once(tmp_path):
     path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
-    shared, wrong = StreamReader(path), []
+    shared, wrong = StreamReader(open_source(path)), []
 
     def work(seed):
-        rng, mine = np.random.default_rng(seed), StreamReader(path)
+        rng, mine = np.random.default_rng(seed), StreamReader(open_source(path))
         for _ in range(6):
             frames = rng.integers(0, N, 9)
             for reader in (shared, mine):
@@ -299,7 +303,7 @@ def test_nothing_stays_open(tmp_path):
     path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
-        reader = StreamReader(path)
+        reader = StreamReader(open_source(path))
         read(reader, [5, 80, 40], 2)
         del reader
     assert len(os.listdir("/proc/self/fd")) == before
@@ -310,7 +314,7 @@ def test_a_file_cut_short(keep, tmp_path):
     path = encode(tmp_path / "a.mp4", "libx264", **X264)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
     with pytest.raises(FormatError, match=r"a\.mp4: holds no video"):
-        StreamReader(path)
+        StreamReader(open_source(path))
 
 
 def test_a_damaged_file_never_gives_another_frame(tmp_path):
@@ -318,21 +322,21 @@ def test_a_damaged_file_never_gives_another_frame(tmp_path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 4000] = bytes(4000)
     path.write_bytes(data)
-    reader = StreamReader(path)
+    reader = StreamReader(open_source(path))
     n = reader.shape[0]
     assert 10 < n <= N
     assert numbers_of(read(reader, range(n // 3), 2)) == list(range(n // 3))
-    assert numbers_of(read(StreamReader(path, counted=True), range(n // 3))) == list(range(n // 3))
+    assert numbers_of(read(StreamReader(open_source(path), counted=True), range(n // 3))) == list(range(n // 3))
 
 
 @stamped
 def test_frames_missing_in_the_middle_are_told(tmp_path, monkeypatch):
     path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
-    reader = StreamReader(path)
+    reader = StreamReader(open_source(path))
     reader._index = reader._index._replace(stamps=reader._index.stamps + (np.arange(N) > 50))
     assert numbers_of(read(reader, [60, 20])) == [60, 20]  # the count agrees: decoded from the start
     assert not len(reader._index.stamps)
-    reader = StreamReader(path)
+    reader = StreamReader(open_source(path))
     reader._index = reader._index._replace(stamps=reader._index.stamps + (np.arange(N) > 50))
     monkeypatch.setattr(stream, "shown", lambda path: np.arange(N - 1.0))
     with pytest.raises(FormatError, match="99 can be decoded; open it with counted=True"):
@@ -358,12 +362,12 @@ def test_sound_alone(tmp_path):
         file.mux(out.encode(frame))
         file.mux(out.encode(None))
     with pytest.raises(FormatError, match="holds no video"):
-        StreamReader(path)
+        StreamReader(open_source(path))
 
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
-        StreamReader(tmp_path / "none.mp4")
+        StreamReader(open_source(tmp_path / "none.mp4"))
 
 
 def test_old_opencv_without_stamps_of_packets(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 
 import vidformats as vf
 from tests.test_docs import block
-from vidformats import video as video_module
+from vidformats import handles
 from vidformats.bench.report.table import replace_block
 from vidformats.testing.numbered import numbered
 
@@ -185,7 +185,7 @@ def test_errors_of_workers_say_what_and_where(tmp_path, method):
     opened, unopened = w.dataset(), w.dataset()
     opened[0]
     vf.write(numbered(21, 16), path)
-    with pytest.raises(vf.FormatError, match=r"a\.npy: changed since this video was opened"):
+    with pytest.raises(vf.FormatError, match=r"a\.npy: changed since it was opened"):
         read(opened)
     if method == "fork":  # once is enough: nothing of it is about processes
         vf.write(numbered(10, 16), path)
@@ -204,10 +204,10 @@ def test_closed_videos_stay_closed(tmp_path):
 
 
 def test_files_that_change_under_a_closed_reader(tmp_path, monkeypatch):
-    monkeypatch.setattr(video_module, "MAX_OPEN", 1)
+    monkeypatch.setattr(handles, "MAX_OPEN", 1)
     first = vf.open(vf.write(numbered(20, 32), tmp_path / "a.npy"))
     second = vf.open(vf.write(numbered(20, 32), tmp_path / "b.npy"))
-    assert first._reader is None
+    assert first._handle.reader is None
     vf.write(numbered(20, 32, start=5), tmp_path / "a.npy")
     with pytest.raises(vf.FormatError, match="changed since"):
         first[0]
@@ -215,14 +215,14 @@ def test_files_that_change_under_a_closed_reader(tmp_path, monkeypatch):
 
 
 def test_resting_streams_keep_their_index(tmp_path, monkeypatch):
-    monkeypatch.setattr(video_module, "MAX_OPEN", 32)
+    monkeypatch.setattr(handles, "MAX_OPEN", 32)
     videos = [vf.open(vf.write(numbered(40, 32, start=k), tmp_path / f"{k}.mp4"), threads=1) for k in range(5)]
-    readers = [v._reader or v._resting for v in videos]
-    assert [v._reader is None for v in videos] == [True, True, True, False, False], "a decoder weighs 16 files"
+    readers = [v._handle.reader or v._handle.resting for v in videos]
+    assert [v._handle.reader is None for v in videos] == [True, True, True, False, False], "a decoder weighs 16 files"
     for k in (0, 3, 1, 4, 2, 0):
         assert np.array_equal(videos[k][[30, 7]], videos[k][:][[30, 7]])
-        assert sum(v._reader is not None for v in videos) == 2
-    assert all((v._reader or v._resting) is reader for v, reader in zip(videos, readers, strict=True))
+        assert sum(v._handle.reader is not None for v in videos) == 2
+    assert all((v._handle.reader or v._handle.resting) is reader for v, reader in zip(videos, readers, strict=True))
 
 
 def write_page():

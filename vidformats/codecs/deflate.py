@@ -16,13 +16,43 @@ except ImportError:  # the extra `arrays`; zlib takes two to three times as long
     deflate = None
 
 LIBRARY = "libdeflate" if deflate else "zlib"
-"""What inflates and deflates here; kept with every measurement."""
+"""What inflates and deflates here."""
 
 EXPANSION = 1032
 """Largest factor by which deflate can shrink data: what claims more is not believed."""
 
 STEP = 1 << 20
 """Bytes that `stream` yields at most at a time."""
+
+
+class Deflate:
+    """A zlib stream of known size, as a codec.
+
+    Parameters
+    ----------
+    nbytes : int
+        What a stream holds; more is never allocated.
+
+    Examples
+    --------
+    >>> bytes(Deflate(5).decode(compress(b"frame", 4)))
+    b'frame'
+    """
+
+    def __init__(self, nbytes: int):
+        self.nbytes = nbytes
+
+    def decode(self, buf: Any, out: Any = None) -> Any:
+        """Return what `buf` holds; see `inflate`."""
+        result = inflate(buf, self.nbytes)
+        if out is None:
+            return result
+        memoryview(out).cast("B")[:] = result
+        return out
+
+    def stream(self, parts: Iterable[Any]) -> Iterator[bytes]:
+        """Yield the same piecemeal, from parts of any size."""
+        return stream(parts, self.nbytes)
 
 
 def inflate(data: Any, nbytes: int) -> Any:
@@ -46,7 +76,7 @@ def inflate(data: Any, nbytes: int) -> Any:
     b'frame'
     """
     if nbytes > EXPANSION * len(data):
-        raise ValueError(f"{len(data)} bytes can't hold {nbytes}")
+        raise ValueError(f"{len(data)} deflated bytes cannot hold {nbytes}")
     if deflate:
         try:
             result = deflate.zlib_decompress(data, nbytes)
@@ -55,7 +85,7 @@ def inflate(data: Any, nbytes: int) -> Any:
     else:
         result = bytearray().join(stream([data], nbytes))
     if len(result) != nbytes:
-        raise ValueError(f"{len(result)} bytes where {nbytes} were expected")
+        raise ValueError(f"expected {nbytes} bytes, got {len(result)}")
     return result
 
 
@@ -71,13 +101,13 @@ def stream(parts: Iterable[Any], nbytes: int) -> Iterator[bytes]:
                 part = engine.decompress(data, STEP)
                 data, total = engine.unconsumed_tail, total + len(part)
                 if total > nbytes:
-                    raise ValueError(f"more than {nbytes} bytes")
+                    raise ValueError(f"expected {nbytes} bytes, got more")
                 yield part
         part = engine.flush()
     except zlib.error as error:
         raise ValueError(str(error)) from None
     if not engine.eof or total + len(part) != nbytes:
-        raise ValueError(f"{total + len(part)} bytes where {nbytes} were expected")
+        raise ValueError(f"expected {nbytes} bytes, got {total + len(part)}")
     yield part
 
 

@@ -13,7 +13,7 @@ from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
 from vidformats.readers.extent import ExtentReader, number_dtype
 from vidformats.source import Source
-from vidformats.storage.local import File
+from vidformats.storage.base import ByteSource
 
 SIDECAR = 1 << 12
 """Bytes read of a sidecar: more make no shape."""
@@ -39,9 +39,12 @@ class Binary(Format):
         facts = {"shape": [n_frames, *video.frame_shape], "dtype": video.dtype.str}
         path.with_name(path.name + ".json").write_text(json.dumps(facts) + "\n")
 
-    def open(self, path: Path, shape: tuple[int, ...] | None = None, dtype: Any = None, offset: int = 0) -> Reader:
+    def open(
+        self, source: ByteSource, shape: tuple[int, ...] | None = None, dtype: Any = None, offset: int = 0
+    ) -> Reader:
         """Open bytes; `shape` and `dtype` overrule the sidecar, -1 in `shape` is what the file holds."""
-        file, sidecar = File(path), path.with_name(path.name + ".json")
+        path = source.url
+        sidecar = Path(path + ".json")
         facts: dict[str, Any] = {}
         if shape is None or dtype is None:
             facts = _facts(sidecar) if sidecar.exists() else {}
@@ -51,11 +54,11 @@ class Binary(Format):
         axes = [int(n) for n in (facts["shape"] if shape is None else shape)]
         if axes.count(-1) == 1:
             rest = -int(np.prod(axes, dtype=object)) * kind.itemsize
-            axes[axes.index(-1)] = (file.size - offset) // rest if rest > 0 else 0
+            axes[axes.index(-1)] = (source.size - offset) // rest if rest > 0 else 0
         need = offset + int(np.prod(axes, dtype=object)) * kind.itemsize
-        if shape is None and need != file.size:
-            raise FormatError(path, f"has {file.size} bytes, but its sidecar says {axes} of {kind}, which is {need}")
-        return ExtentReader(file, offset, tuple(axes), kind)
+        if shape is None and need != source.size:
+            raise FormatError(path, f"has {source.size} bytes, but its sidecar says {axes} of {kind}, which is {need}")
+        return ExtentReader(source, offset, tuple(axes), kind)
 
 
 def _facts(sidecar: Path) -> dict[str, Any]:

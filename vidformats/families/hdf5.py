@@ -14,6 +14,7 @@ from vidformats.format import Format, Reader
 from vidformats.readers.hdf5 import open_dataset
 from vidformats.select import BLOCK
 from vidformats.source import Source
+from vidformats.storage.base import ByteSource
 from vidformats.threads import spread
 
 
@@ -44,9 +45,9 @@ class H5(Format):
         with h5py.File(path, "w") as file:
             _WRITERS[self.layout](self, video, file)
 
-    def open(self, path: Path, dataset: str | None = None) -> Reader:
+    def open(self, source: ByteSource, dataset: str | None = None) -> Reader:
         """Open a dataset of any HDF5 file: the one named, or `video`, or the only one with numbers in it."""
-        return open_dataset(path, dataset)
+        return open_dataset(source, dataset)
 
 
 def _write_contiguous(form: H5, video: Source, file: h5py.File) -> None:

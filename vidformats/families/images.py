@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +12,7 @@ from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
 from vidformats.readers.images import GREY, ImageReader, in_numbered_order
 from vidformats.source import Source
+from vidformats.storage.base import ByteSource
 from vidformats.threads import spread
 
 KINDS = {
@@ -80,18 +80,9 @@ class Images(Format):
             spread(save, range(len(block)), self.threads)
             done += len(block)
 
-    def open(self, path: Path) -> Reader:
+    def open(self, source: ByteSource) -> Reader:
         """Open a folder of images with any numbering; files of other kinds are ignored."""
-        if not path.is_dir():
-            raise FormatError(path, f"is no folder of {self.suffix} images")
-        endings = KINDS[self.suffix]
-        with os.scandir(path) as entries:
-            names = [
-                name
-                for entry in entries
-                if (name := entry.name)[0] != "." and name.lower().endswith(endings) and entry.is_file()
-            ]
+        names = [name for name in source.names() if name[0] != "." and name.lower().endswith(KINDS[self.suffix])]
         if not names:
-            raise FormatError(path, f"holds no {self.suffix} images")
-        folder = f"{path}{os.sep}"
-        return ImageReader([folder + name for name in in_numbered_order(names)])
+            raise FormatError(source.url, f"expected a folder of {self.suffix} images, found none")
+        return ImageReader(source, in_numbered_order(names))

@@ -12,10 +12,11 @@ import numpy as np
 
 from vidformats.errors import FormatError
 from vidformats.format import Format, Reader, pick
-from vidformats.readers.extent import ExtentReader, StrewnReader
+from vidformats.readers.column_major import ColumnMajorReader
+from vidformats.readers.extent import ExtentReader
 from vidformats.readers.mat5 import CLASSES, MATRIX, TYPES, inflated, variables
 from vidformats.source import Source
-from vidformats.storage.local import File
+from vidformats.storage.base import ByteSource
 
 MARK = re.compile(rb"vidformats: (frames last|as indexed), (\d) axes")
 
@@ -47,17 +48,17 @@ class Mat(Format):
             with open(path, "r+b") as file:
                 file.write(_mark("as indexed", 1))
 
-    def open(self, path: Path, variable: str | None = None) -> Reader:
+    def open(self, source: ByteSource, variable: str | None = None) -> Reader:
         """Open the array called `variable`; it must be named only where there are several and none is ``video``."""
-        return self._open(path, variable, frames_last=False)
+        return self._open(source, variable, frames_last=False)
 
-    def _open(self, path: Path, variable: str | None, frames_last: bool) -> Reader:
-        file = File(path)
+    def _open(self, source: ByteSource, variable: str | None, frames_last: bool) -> Reader:
+        path, file = source.url, source
         head = file.read(128, 0)
         if head.startswith(b"MATLAB 7.3") or head.startswith(b"\x89HDF"):
             from vidformats.readers.hdf5 import open_v73
 
-            return open_v73(path, variable)
+            return open_v73(source, variable)
         if len(head) < 128 or head[126:128] not in (b"IM", b"MI"):
             raise FormatError(path, "is no MATLAB file of level 5 or 7.3")
         found = {v.name: v for v in variables(file, "<" if head[126:128] == b"IM" else ">")}
@@ -70,7 +71,7 @@ class Mat(Format):
         if deflated:
             file = inflated(file, deflated, offset + prod(dims) * dtype.itemsize)
         info = {"format": "mat_frames" if last else "mat", "compressed": deflated is not None}
-        return (ExtentReader if last or len(shape) == 1 else StrewnReader)(file, offset, shape, dtype, info)
+        return (ExtentReader if last or len(shape) == 1 else ColumnMajorReader)(file, offset, shape, dtype, info)
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,9 @@ class MatFrames(Mat):
         top = mark.ljust(124) + struct.pack("=HH", 0x0100, 0x4D49)
         return top + struct.pack("=II", MATRIX, len(inside) + nbytes + -nbytes % 8) + inside
 
-    def open(self, path: Path, variable: str | None = None) -> Reader:
+    def open(self, source: ByteSource, variable: str | None = None) -> Reader:
         """Open an array whose last MATLAB axis counts frames, whoever wrote it."""
-        return self._open(path, variable, frames_last=True)
+        return self._open(source, variable, frames_last=True)
 
 
 def _mark(order: str, axes: int) -> bytes:

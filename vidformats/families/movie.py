@@ -11,6 +11,7 @@ from vidformats.format import Format, Reader
 from vidformats.opencv import cv2
 from vidformats.readers.stream import StreamReader, packets
 from vidformats.source import Source
+from vidformats.storage.base import ByteSource
 
 TAG = b"vidformats.shape"
 """Begins the note at the end of a file; 16 bytes, as a ``uuid`` box wants them."""
@@ -81,9 +82,9 @@ class Movie(Format):
             raise OSError(f"{path}: {written} of {n_frames} frames were written; is the disk full?")
         note(path, (n_frames, channels, height, width))
 
-    def open(self, path: Path, counted: bool = False) -> Reader:
+    def open(self, source: ByteSource, counted: bool = False) -> Reader:
         """Open a video file; ``counted=True`` decodes it once to count the frames, as a damaged one needs."""
-        return StreamReader(path, noted(path), counted)
+        return StreamReader(source, noted(source), counted)
 
 
 def note(path: Path, shape: tuple[int, ...]) -> None:
@@ -104,11 +105,9 @@ def note(path: Path, shape: tuple[int, ...]) -> None:
             file.write((len(text) + 8).to_bytes(4, "big") + b"uuid" + text)
 
 
-def noted(path: Path) -> tuple[int, ...] | None:
+def noted(source: ByteSource) -> tuple[int, ...] | None:
     """Return the shape noted at the end of a file; None where there is none, as in files made elsewhere."""
-    with open(path, "rb") as file:
-        file.seek(-min(256, file.seek(0, os.SEEK_END)), os.SEEK_END)
-        text = file.read().rpartition(TAG)[2]
+    text = source.read(256, max(0, source.size - 256)).rpartition(TAG)[2]
     try:
         t, c, h, w = json.loads(text)["shape"]  # where nothing was found, the text is no JSON
     except (ValueError, TypeError, KeyError):

@@ -14,7 +14,8 @@ from vidformats.errors import FormatError
 from vidformats.format import Format, Reader, pick
 from vidformats.readers.npy import InflatingReader, npy_reader
 from vidformats.source import Source
-from vidformats.storage.local import File
+from vidformats.storage.base import ByteSource
+from vidformats.storage.members import Member
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Npy(Format):
         with open(path, "wb") as file:
             write_npy(file, video)
 
-    def open(self, path: Path) -> Reader:
+    def open(self, source: ByteSource) -> Reader:
         """Open any ``.npy`` of numbers, in either order of axes and of bytes."""
-        return npy_reader(File(path))
+        return npy_reader(source)
 
 
 def write_npy(file: Any, video: Source) -> None:
@@ -80,21 +81,21 @@ class Npz(Format):
         ):
             write_npy(file, video)
 
-    def open(self, path: Path, member: str | None = None) -> Reader:
+    def open(self, source: ByteSource, member: str | None = None) -> Reader:
         """Open the array called `member`; it must be named only where there are several and none is ``video``."""
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(source.as_file()) as archive:
                 entries = {
                     i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")
                 }
         except FileNotFoundError:
             raise
         except Exception as error:  # zipfile believes the numbers and names of a damaged directory
-            raise FormatError(path, f"is no zip that can be read: {error}") from None
-        entry = entries[pick(path, list(entries), member, "member", self.member)]
-        file = File(path)
+            raise FormatError(source.url, f"is no zip that can be read: {error}") from None
+        entry = entries[pick(source.url, list(entries), member, "member", self.member)]
         if entry.compress_type != zipfile.ZIP_STORED:
-            return InflatingReader(file, entry, {"member": entry.filename, "compressed": True})
-        name, extra = struct.unpack("<HH", file.read(4, entry.header_offset + 26).ljust(4, b"\0"))
+            return InflatingReader(source, entry, {"member": entry.filename, "compressed": True})
+        name, extra = struct.unpack("<HH", source.read(4, max(0, entry.header_offset + 26)).ljust(4, b"\0"))
         at = entry.header_offset + 30 + name + extra
-        return npy_reader(file, at, entry.file_size, member=entry.filename, compressed=False)
+        member_ = Member(source, at, entry.file_size, entry.filename)
+        return npy_reader(member_, member=entry.filename, compressed=False)

@@ -12,10 +12,11 @@ import numpy as np
 
 from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
-from vidformats.readers.extent import ExtentReader, StrewnReader, TurnedReader
+from vidformats.readers.column_major import ColumnMajorReader
+from vidformats.readers.extent import ExtentReader, TurnedReader
 from vidformats.readers.opcodes import pickled_array
 from vidformats.source import Source
-from vidformats.storage.local import File
+from vidformats.storage.base import ByteSource
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Pickle(Format):
             file.seek(len(head))
             file.write(struct.pack("<Q", nbytes))
 
-    def open(self, path: Path) -> Reader:
+    def open(self, source: ByteSource) -> Reader:
         """Open a pickled array in either order of axes and of bytes; anything else is a `FormatError`."""
-        file = File(path)
+        path, file = source.url, source
         data, dtype, shape, fortran, axes = pickled_array(file)
         if int(np.prod(shape, dtype=object)) * dtype.itemsize != data.nbytes:
             raise FormatError(path, f"claims {shape} of {dtype} in {data.nbytes} bytes")
@@ -48,7 +49,7 @@ class Pickle(Format):
             raise FormatError(
                 path, "is a pickle of an array whose frames are strewn; pickle numpy.ascontiguousarray of it"
             )
-        reader = (StrewnReader if fortran and len(shape) > 1 else ExtentReader)(file, data.offset, shape, dtype)
+        reader = (ColumnMajorReader if fortran and len(shape) > 1 else ExtentReader)(file, data.offset, shape, dtype)
         return TurnedReader(reader, axes) if axes else reader
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vidformats.errors import FormatError
 from vidformats.format import Reader
-from vidformats.readers.chunks import Cut, cuts
-from vidformats.select import BLOCK, Crop, in_order
+from vidformats.readers.chunk_grid import Cut, cuts
+from vidformats.select import BLOCK, Crop, Plan
 
 
 class BoxReader(Reader):
@@ -42,14 +42,13 @@ class BoxReader(Reader):
             self._turned(array.chunks) if getattr(array, "chunks", None) else whole + (1,) * (len(self.shape) - 1)
         )
 
-    def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
+    def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
         """Read whole frames."""
-        self.read(frames, out, None, threads)
+        self.read(plan, out, threads)
 
-    def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
+    def read(self, plan: Plan, out: np.ndarray, threads: int = 1) -> None:
         """Read frames, or a part of each."""
-        plan = in_order(frames)
-        crop = crop or tuple(slice(0, n, 1) for n in self.shape[1:])
+        crop = plan.crop or tuple(slice(0, n, 1) for n in self.shape[1:])
         for part in self._runs(plan.frames):
             wanted, rows = plan.frames[part], plan.rows[part]
             first, last = int(wanted[0]), int(wanted[-1])
@@ -58,7 +57,6 @@ class BoxReader(Reader):
                 steps: Any = (slice(None), *(slice(None, None, cut.source.step) for cut in box))
                 target: Any = (rows, *(cut.target for cut in box))
                 out[target] = values[steps][wanted - first]
-        plan.repeat(out)
 
     def _turned(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(items)[::-1] if self._reverse else tuple(items)

@@ -7,7 +7,7 @@ frames by one assignment: with thousands of small chunks it is the calls that co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -15,11 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vidformats.codecs.base import Codec, decode
 from vidformats.errors import FormatError
 from vidformats.format import Reader
-from vidformats.select import Crop, Order, blocks, in_order
-from vidformats.storage.local import File
-from vidformats.threads import share
+from vidformats.readers.chunk_grid import cuts
+from vidformats.readers.extent import GAP, as_slice
+from vidformats.select import BLOCK, Crop, Plan, blocks
+from vidformats.storage.base import ByteSource, coalesce
+from vidformats.threads import SHARE, share, worth
 
 UNIT = 1 << 20
 """Decoded bytes a thread handles at a time: a few such blocks fit into its CPU's cache."""
@@ -27,47 +30,8 @@ UNIT = 1 << 20
 LARGE = 4 << 20
 """Bytes of a chunk from which on it is decoded in slabs, where it can be, so that memory stays bounded."""
 
-GAP = 16 << 10
-"""Unwanted bytes between two chunks up to which reading over them beats another system call."""
-
-Decode = Callable[[Any, int], Any]
-"""``decode(data, nbytes)`` returns `nbytes` decoded bytes, or raises `ValueError`; many threads call it."""
-
-Stream = Callable[[Iterator[bytes], int], Iterable[bytes]]
-"""``stream(parts, nbytes)`` does the same piecemeal, for large chunks."""
-
-
-class Cut(NamedTuple):
-    """A chunk of one axis: its number, its first position, the part wanted of it, and where that goes."""
-
-    number: int
-    start: int
-    source: slice
-    target: slice
-
-    @property
-    def within(self) -> slice:
-        """The stretch of the axis that holds the part wanted."""
-        return slice(self.start + self.source.start, self.start + self.source.stop)
-
-
-def cuts(part: slice, n: int, chunk: int) -> list[Cut]:
-    """Cut the positions that `part` picks from an axis of length `n` along chunks of length `chunk`.
-
-    Examples
-    --------
-    >>> [(cut.number, cut.source, cut.target) for cut in cuts(slice(1, 8, 3), 10, 4)]
-    [(0, slice(1, 4, 3), slice(0, 1, None)), (1, slice(0, 4, 3), slice(1, 3, None))]
-    """
-    start, stop, step = part.indices(n)
-    found = []
-    for number in range(start // chunk, -(-stop // chunk)):
-        low, high = number * chunk, min(stop, (number + 1) * chunk)
-        before = max(0, -(-(low - start) // step))
-        first = start + before * step
-        if count := len(range(first, high, step)):
-            found.append(Cut(number, low, slice(first - low, high - low, step), slice(before, before + count)))
-    return found
+SLACK = 64 << 10
+"""Bytes that a chunk may take in the file beyond twice its decoded size: what claims more is damaged."""
 
 
 class Group(NamedTuple):
@@ -115,7 +79,7 @@ class ChunkReader(Reader):
 
     Parameters
     ----------
-    file : File
+    source : ByteSource
     offsets : ndarray of int64, bytes
         Where each chunk lies in the file, by its position in the grid: ``ceil(shape / chunks)``.
     sizes : ndarray of int64, bytes
@@ -125,78 +89,81 @@ class ChunkReader(Reader):
     shape : tuple of int
     dtype : dtype-like
         As stored; big-endian is fine.
-    decode : callable
-        ``decode(data, nbytes)``, from a chunk's bytes to `nbytes` of its array.
+    codecs : sequence of Codec
+        What undoes the filters of a chunk, in the order in which they are undone. One codec with a method
+        ``stream(parts)``, or none at all, decodes large chunks piecemeal; others decode them as a whole.
     fill : scalar
         What missing chunks hold.
-    stream : callable, optional
-        ``stream(parts, nbytes)``, from parts of a chunk's bytes to parts of its array. Without it a large
-        chunk is decoded as a whole.
     info : dict, optional
 
     Raises
     ------
     FormatError
-        When a chunk lies outside the file.
+        If a chunk is not in the file, or claims far more bytes than its array has.
     """
+
+    maps = True
 
     def __init__(
         self,
-        file: File,
+        source: ByteSource,
         offsets: NDArray[np.int64],
         sizes: NDArray[np.int64],
         chunks: tuple[int, ...],
         shape: tuple[int, ...],
         dtype: Any,
-        decode: Decode,
+        codecs: Sequence[Codec] = (),
         fill: Any = 0,
-        stream: Stream | None = None,
         info: dict[str, Any] | None = None,
     ):
-        self._file, self._decode, self._fill = file, decode, fill
+        self.source, self._codecs, self._fill = source, codecs, fill
         self._stored = np.dtype(dtype)
         self._chunks, self._nbytes = chunks, prod(chunks) * self._stored.itemsize
-        self._stream = stream if self._nbytes >= LARGE else None
+        piecemeal = not codecs or (len(codecs) == 1 and hasattr(codecs[0], "stream"))
+        self._piecemeal = piecemeal and self._nbytes >= LARGE
         self._grid = tuple(-(-n // c) for n, c in zip(shape, chunks, strict=True))
         # One row for each row of chunks, one column for each cell of a frame.
         self._offsets, self._sizes = (a.reshape(self._grid[0], prod(self._grid[1:])) for a in (offsets, sizes))
-        if (sizes < 0).any() or ((offsets < 0) | (offsets > file.size - sizes))[sizes > 0].any():
-            raise FormatError(file.path, f"ends at byte {file.size}, but its index names chunks beyond")
+        if (sizes < 0).any() or ((offsets < 0) | (offsets > source.size - sizes))[sizes > 0].any():
+            raise FormatError(source.url, f"ends at byte {source.size}, but its index names chunks beyond")
+        if len(codecs) == 0 and ((sizes > 0) & (sizes != self._nbytes)).any():
+            raise FormatError(source.url, f"has unfiltered chunks that are not of {self._nbytes} bytes")
+        if sizes.size and int(sizes.max()) > 2 * self._nbytes + SLACK:
+            raise FormatError(source.url, f"claims {int(sizes.max())} bytes for a chunk of {self._nbytes}")
         self.shape, self.dtype, self.info = shape, self._stored.newbyteorder("="), info or {}
 
-    def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
+    def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
         """Read whole frames."""
-        self.read(frames, out, None, threads)
+        self.read(plan, out, threads)
 
-    def read(self, frames: NDArray[np.int64], out: np.ndarray, crop: Crop | None = None, threads: int = 1) -> None:
+    def read(self, plan: Plan, out: np.ndarray, threads: int = 1) -> None:
         """Read frames, or a part of each: chunks outside that part are left alone."""
-        plan = in_order(frames)
-        cells = self._cells(crop or tuple(slice(0, n, 1) for n in self.shape[1:]), out)
-        if not len(frames) or not cells:
+        cells = self._cells(plan.crop or tuple(slice(0, n, 1) for n in self.shape[1:]), out)
+        if not len(plan.frames) or not cells:
             return
         numbers = plan.frames // self._chunks[0]
         bounds = np.concatenate(([0], np.flatnonzero(np.diff(numbers)) + 1, [len(numbers)]))
-        size = 1 if self._stream else max(1, UNIT // self._nbytes)
+        size = 1 if self._piecemeal else max(1, UNIT // self._nbytes)
 
         def units() -> Iterator[tuple[NDArray[np.int64], list[Group], list[Cell]]]:
             for rows in blocks(len(bounds) - 1, size // len(cells)):
                 ends = bounds[rows.start : rows.stop + 1]
                 groups = list(self._groups(ends, plan))
                 # Chunks of one row are placed one by one, without a scratch: twice as many fit.
-                for part in blocks(len(cells), size if self._stream else 2 * size):
+                for part in blocks(len(cells), size if self._piecemeal else 2 * size):
                     yield numbers[ends[:-1]], groups, cells[part]
 
         def work(items: Iterator[tuple[NDArray[np.int64], list[Group], list[Cell]]]) -> None:
-            packed, scratch = bytearray(), np.empty(0, np.uint8)
+            scratch = np.empty(0, np.uint8)
             for rows, groups, chosen in items:
-                if self._stream:
-                    self._flow(self._stream, int(rows[0]), chosen[0], groups[0])
+                if self._piecemeal:
+                    self._flow(int(rows[0]), chosen[0], groups[0])
                     continue
-                packed, pieces = self._load(rows, chosen, packed)
+                pieces = self._load(rows, chosen)
                 if len(rows) == 1:
-                    for cell, piece in zip(chosen, pieces, strict=True):
+                    for k, piece in pieces:
                         chunk = np.frombuffer(piece, self._stored).reshape(1, *self._chunks)
-                        cell.place(chunk, groups[0].inside, groups[0].target)
+                        chosen[k].place(chunk, groups[0].inside, groups[0].target)
                     continue
                 block = self._straight(groups, chosen, out)
                 if straight := block is not None:
@@ -205,7 +172,7 @@ class ChunkReader(Reader):
                     if not len(scratch):
                         scratch = np.empty(size * self._nbytes, np.uint8)
                     flat = memoryview(scratch)  # type: ignore[arg-type]
-                for k, piece in enumerate(pieces):
+                for k, piece in pieces:
                     flat[k * self._nbytes : (k + 1) * self._nbytes] = piece
                 if straight:
                     continue
@@ -215,8 +182,12 @@ class ChunkReader(Reader):
                     for k, cell in enumerate(chosen):
                         cell.place(chunks[group.rows, k], group.inside, group.target)
 
-        share(work, units(), threads if len(cells) * len(bounds) * self._nbytes > UNIT else 1)
-        plan.repeat(out)
+        n_chunks = len(cells) * (len(bounds) - 1)
+        share(
+            work,
+            units(),
+            worth(threads, n_chunks * self._nbytes, -(-n_chunks // size), UNIT if self._codecs else SHARE),
+        )
 
     def _straight(self, groups: list[Group], cells: list[Cell], out: np.ndarray) -> np.ndarray | None:
         """Return the bytes of the result that whole frames fill just as they are; None elsewhere."""
@@ -249,7 +220,7 @@ class ChunkReader(Reader):
             cells.append(Cell(number, tuple(cut.source for cut in place), item, target))
         return cells
 
-    def _groups(self, ends: NDArray[np.int64], plan: Order) -> Iterator[Group]:
+    def _groups(self, ends: NDArray[np.int64], plan: Plan) -> Iterator[Group]:
         """Yield the rows of chunks between `ends`, those together that are wanted alike."""
         start, stop, n = ends[0], ends[-1], len(ends) - 1
         inside, rows = plan.frames[start:stop] % self._chunks[0], as_slice(plan.rows[start:stop])
@@ -265,38 +236,37 @@ class ChunkReader(Reader):
             a, b = ends[k] - start, ends[k + 1] - start
             yield Group(slice(k, k + 1), as_slice(inside[a:b]), as_slice(plan.rows[start:stop][a:b]))
 
-    def _load(self, rows: NDArray[np.int64], cells: list[Cell], packed: bytearray) -> tuple[bytearray, Iterator[Any]]:
-        """Read the chunks at these rows and cells of the grid; return the buffer used and the chunks, decoded."""
+    def _load(self, rows: NDArray[np.int64], cells: list[Cell]) -> Iterator[tuple[int, memoryview]]:
+        """Yield the chunks at these rows and cells of the grid, each with its place among them, as the file has them.
+
+        Each is valid until the next one is asked for. Chunks that are neighbours in the file, or nearly, are read
+        together.
+        """
         place = (rows[:, None], [cell.number for cell in cells])
         offsets, sizes = self._offsets[place].ravel(), self._sizes[place].ravel()
         order = np.argsort(offsets, kind="stable")
+        for k in np.flatnonzero(sizes == 0).tolist():
+            yield k, memoryview(self._blank().tobytes())
         order = order[sizes[order] > 0]
         starts, stops = offsets[order], offsets[order] + sizes[order]
-        # Chunks that are neighbours in the file, or nearly, are read together.
-        first = np.ones(len(order), bool)
-        first[1:] = starts[1:] - stops[:-1] > GAP
-        cut = np.flatnonzero(first)
-        begins, ends = starts[cut], np.maximum.reduceat(stops, cut) if len(cut) else stops
-        at = np.cumsum(ends - begins)
-        if len(cut) and at[-1] > len(packed):
-            packed = bytearray(int(at[-1]))
-        view = memoryview(packed)
-        for begin, stop, length in zip(begins.tolist(), at.tolist(), (ends - begins).tolist(), strict=True):
-            self._file.read_into([view[stop - length : stop]], begin, length)
-        shift = (at - ends)[np.cumsum(first) - 1]
-        where = np.zeros((2, len(offsets)), np.int64)
-        where[:, order] = starts + shift, stops + shift
-
-        def decoded() -> Iterator[Any]:
-            for k, (i, j) in enumerate(where.T.tolist()):
+        groups = coalesce(starts, sizes[order], GAP, BLOCK)
+        bounds, pages, packed = groups.bounds.tolist(), self.source.view(), bytearray()
+        for g, (begin, end) in enumerate(zip(groups.begins.tolist(), groups.ends.tolist(), strict=True)):
+            if pages is not None:
+                view = pages[begin:end]
+            else:
+                if len(packed) < end - begin:
+                    packed = bytearray(end - begin)
+                view = memoryview(packed)[: end - begin]
+                self.source.read_into(begin, view)
+            chosen = slice(bounds[g], bounds[g + 1])
+            for k, i, j in zip(order[chosen].tolist(), starts[chosen].tolist(), stops[chosen].tolist(), strict=True):
                 try:
-                    yield self._decode(view[i:j], self._nbytes) if j else self._blank().tobytes()
+                    yield k, decode(self._codecs, view[i - begin : j - begin], self._nbytes)
                 except ValueError as error:
                     raise self._damaged(int(rows[k // len(cells)]), cells[k % len(cells)], error) from None
 
-        return packed, decoded()
-
-    def _flow(self, stream: Stream, row: int, cell: Cell, group: Group) -> None:
+    def _flow(self, row: int, cell: Cell, group: Group) -> None:
         """Decode a large chunk slab by slab."""
         begin, size = int(self._offsets[row, cell.number]), int(self._sizes[row, cell.number])
         if not size:
@@ -306,9 +276,11 @@ class ChunkReader(Reader):
             np.arange(n)[k] for n, k in ((self._chunks[0], group.inside), (len(cell.target), group.target))
         )
         frame, held, done = self._nbytes // self._chunks[0], bytearray(), 0
-        parts = (self._file.read(min(UNIT, begin + size - at), at) for at in range(begin, begin + size, UNIT))
+        parts: Any = (self.source.read(min(UNIT, begin + size - at), at) for at in range(begin, begin + size, UNIT))
+        if self._codecs:
+            parts = self._codecs[0].stream(parts)  # type: ignore[attr-defined]
         try:
-            for part in stream(parts, self._nbytes):
+            for part in parts:
                 held += part
                 n = len(held) // frame
                 if n * frame >= min(UNIT, self._nbytes - done * frame):
@@ -324,18 +296,8 @@ class ChunkReader(Reader):
     def _damaged(self, row: int, cell: Cell, error: ValueError) -> FormatError:
         position = tuple(int(n) for n in np.unravel_index(row * self._offsets.shape[1] + cell.number, self._grid))
         at = self._offsets[row, cell.number]
-        return FormatError(self._file.path, f"chunk {position} at byte {at} is damaged: {error}")
+        return FormatError(self.source.url, f"chunk {position} at byte {at} is damaged: {error}")
 
     def _blank(self, n: int | None = None) -> np.ndarray:
         """Return the first `n` frames of a missing chunk."""
         return np.full((1, n or self._chunks[0], *self._chunks[1:]), self._fill, self._stored)
-
-
-def as_slice(numbers: NDArray[np.int64]) -> Any:
-    """Return evenly spaced numbers as a slice, which NumPy copies faster, others as they are."""
-    steps = np.diff(numbers)
-    if len(steps) and (steps[0] == 0 or (steps != steps[0]).any()):
-        return numbers
-    step = int(steps[0]) if len(steps) else 1
-    stop = int(numbers[-1]) + (1 if step > 0 else -1)
-    return slice(int(numbers[0]), stop if stop >= 0 else None, step)

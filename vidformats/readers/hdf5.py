@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 import h5py
 import numpy as np
 
+from vidformats import handles
 from vidformats.codecs.deflate import EXPANSION, LIBRARY
 from vidformats.errors import FormatError
 from vidformats.format import Reader, pick
 from vidformats.readers.boxes import BoxReader
 from vidformats.readers.chunks import ChunkReader
 from vidformats.readers.extent import ExtentReader
-from vidformats.readers.hdf5_index import chunk_index, decoder
-from vidformats.storage.local import File
+from vidformats.readers.hdf5_index import chunk_index, codecs_of
+from vidformats.storage.base import ByteSource
+from vidformats.storage.local import changed
+
+handles.before_other_hooks()
 
 
-def open_dataset(path: Path, name: str | None = None, matlab: bool = False) -> Reader:
+def open_dataset(source: ByteSource, name: str | None = None, matlab: bool = False) -> Reader:
     """Open a dataset of an HDF5 file.
 
     Parameters
     ----------
-    path : path-like
+    source : ByteSource
     name : str, optional
         By default `video`, or the only dataset of numbers.
     matlab : bool
@@ -32,29 +36,36 @@ def open_dataset(path: Path, name: str | None = None, matlab: bool = False) -> R
     Raises
     ------
     FormatError
-        Where it is no HDF5 file, the name does not tell, or the shape claims what the file can't hold.
+        If it is no HDF5 file, the name does not tell, or the shape claims what the file can't hold.
+    OSError
+        If the system refuses, with its errno: the file is locked by a writer, or may not be read.
     """
-    raw, file, reader = File(path), None, None
+    file, reader = None, None
     try:
-        file = h5py.File(path, "r")
-        reader = _reader(raw, file, _find(file, path, name, matlab), matlab)
+        # By its name: HDF5 looks for the files of links and virtual datasets beside it, and locks it.
+        file = h5py.File(source.url, "r")
+        _check_same(file, source)
+        reader = _reader(source, file, _find(file, source.url, name, matlab), matlab)
         return reader
     except FormatError:
         raise
     # What HDF5 and h5py make of a damaged file.
     except (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError) as error:
-        raise FormatError(path, f"is no HDF5 file that can be read: {error}") from None
+        number = getattr(error, "errno", None)
+        if number:
+            raise OSError(number, f"HDF5 cannot open the file: {os.strerror(number)}", source.url) from error
+        raise FormatError(source.url, f"is no HDF5 file that can be read: {error}") from None
     finally:
         if file and not isinstance(reader, BoxReader):
             file.close()  # an open handle would lock the file, and not survive a fork
 
 
-def open_v73(path: Path, variable: str | None = None) -> Reader:
+def open_v73(source: ByteSource, variable: str | None = None) -> Reader:
     """Open a numeric variable of a MATLAB v7.3 file, which is HDF5 with every axis the other way round.
 
     Parameters
     ----------
-    path : path-like
+    source : ByteSource
     variable : str, optional
         By default `video`, or the only numeric variable.
 
@@ -63,30 +74,38 @@ def open_v73(path: Path, variable: str | None = None) -> Reader:
     Reader
         Its shape is MATLAB's.
     """
-    return open_dataset(path, variable, matlab=True)
+    return open_dataset(source, variable, matlab=True)
 
 
-def _reader(raw: File, file: h5py.File, data: h5py.Dataset, matlab: bool) -> Reader:
+def _check_same(file: h5py.File, source: ByteSource) -> None:
+    """Raise `FormatError` if HDF5 opened another file than we did, because one was renamed over the other."""
+    descriptor = source.fileno()
+    if descriptor is not None and hasattr(os, "fstat") and file.driver == "sec2":
+        ours, theirs = os.fstat(descriptor), os.fstat(file.id.get_vfd_handle())
+        if (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino):
+            raise changed(source.url)
+
+
+def _reader(source: ByteSource, file: h5py.File, data: h5py.Dataset, matlab: bool) -> Reader:
     info = {"dataset": data.name.lstrip("/"), "chunks": data.chunks, "compression": data.compression}
     if matlab and data.attrs.get("MATLAB_empty"):
         return BoxReader(_empty(data), info)
-    # Virtual and external datasets lie in other files, so this one's size says nothing of them.
-    elsewhere = data.is_virtual or bool(data.external)
+    # What lies in other files, this one's size and bytes say nothing of.
+    elsewhere = data.is_virtual or bool(data.external) or data.file != file
     offset = None if elsewhere else data.id.get_offset()
-    if not elsewhere and offset is None and data.size * data.dtype.itemsize > EXPANSION * raw.size:
-        raise FormatError(raw.path, f"claims {data.shape} of {data.dtype}, more than {raw.size} bytes can hold")
+    if not elsewhere and offset is None and data.size * data.dtype.itemsize > EXPANSION * source.size:
+        raise FormatError(source.url, f"claims {data.shape} of {data.dtype}, more than {source.size} bytes can hold")
     if matlab:
         return BoxReader(data, info | {"inflate": "HDF5"}, reverse=True)
     info["format"] = _kind(data)
     # Unusual numbers, of 12 bits say, only HDF5 can convert.
     if data.id.get_type() == h5py.h5t.py_create(data.dtype, logical=True):
         if offset is not None:
-            return ExtentReader(raw, offset, data.shape, data.dtype, info)
-        known = decoder(data.id.get_create_plist()) if data.chunks else None
-        if known and (index := chunk_index(raw, data, file.userblock_size)):
+            return ExtentReader(source, offset, data.shape, data.dtype, info)
+        codecs = codecs_of(data) if data.chunks and not elsewhere else None
+        if codecs is not None and (index := chunk_index(source, data, file.userblock_size)):
             info["inflate"] = LIBRARY if data.compression == "gzip" else None
-            decode, stream = known
-            return ChunkReader(raw, *index, data.chunks, data.shape, data.dtype, decode, data.fillvalue, stream, info)
+            return ChunkReader(source, *index, data.chunks, data.shape, data.dtype, codecs, data.fillvalue, info)
     return BoxReader(data, info | {"inflate": "HDF5"})
 
 
@@ -98,7 +117,7 @@ def _empty(data: h5py.Dataset) -> np.ndarray:
     return np.empty(shape, "u1" if kind == "logical" else kind)
 
 
-def _find(file: h5py.File, path: Path, name: str | None, matlab: bool) -> h5py.Dataset:
+def _find(file: h5py.File, path: str, name: str | None, matlab: bool) -> h5py.Dataset:
     """Return the dataset of that name, or the one that is meant without a name."""
     usual = file.get(name or "video")
     if _is_numeric(usual, matlab):

@@ -11,11 +11,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.codecs.deflate import inflate, stream
+from vidformats.codecs.base import Codec
+from vidformats.codecs.deflate import Deflate
 from vidformats.errors import FormatError
-from vidformats.readers.chunks import Decode, Stream
 from vidformats.select import blocks
-from vidformats.storage.local import File
+from vidformats.storage.base import ByteSource
+
+try:
+    import numcodecs
+except ImportError:  # the extra `arrays`
+    numcodecs = None
 
 SPARSE = 64
 """Places of the chunk grid believed for each chunk stored: more would cost memory for no data."""
@@ -25,55 +30,36 @@ _HEADER = 4096  # bytes of an object header that are searched; the layout is amo
 _NODE = 64  # entries in a node of the B-tree, HDF5's default
 
 
-def decoder(filters: h5py.h5p.PropDCID) -> tuple[Decode, Stream | None] | None:
-    """Return what undoes the filters of a dataset's creation list, None where one is not known here.
+def codecs_of(dataset: h5py.Dataset) -> list[Codec] | None:
+    """Return what undoes the filters of a dataset, the last filter first; None if one is not known here.
 
-    The second decodes piecemeal; there is none where a filter needs the whole chunk.
+    Deflate is ours; shuffle and Fletcher-32 are numcodecs', so without it HDF5 itself reads such chunks.
     """
-    codes = [filters.get_filter(k)[0] for k in range(filters.get_nfilters())]
-    if codes != [code for code in (_SHUFFLE, _DEFLATE, _FLETCHER32) if code in codes]:
-        return None
-    size = filters.get_filter(0)[2][0] if _SHUFFLE in codes else 1
-
-    def decode(data: Any, nbytes: int) -> Any:
-        if _FLETCHER32 in codes:
-            data = _checked(data)
-        data = inflate(data, nbytes) if _DEFLATE in codes else data
-        if len(data) != nbytes:
-            raise ValueError(f"{len(data)} bytes where {nbytes} were expected")
-        if size > 1:
-            data = np.frombuffer(data, np.uint8).reshape(size, -1).T.tobytes()
-        return data
-
-    streams = {(): lambda parts, nbytes: parts, (_DEFLATE,): stream}
-    return decode, streams.get(tuple(codes))
+    filters = dataset.id.get_create_plist()
+    nbytes = prod(dataset.chunks) * dataset.dtype.itemsize
+    codecs: list[Codec] = []
+    for k in range(filters.get_nfilters()):
+        code, _, values, _ = filters.get_filter(k)
+        if code == _DEFLATE:
+            codecs.append(Deflate(nbytes))
+        elif code == _SHUFFLE and numcodecs:
+            codecs.append(numcodecs.Shuffle(values[0]))
+        elif code == _FLETCHER32 and numcodecs:
+            codecs.append(numcodecs.Fletcher32())
+            nbytes += 4  # what stands before the checksum is what later filters take
+        else:
+            return None
+    return codecs[::-1]
 
 
-def _checked(data: Any) -> Any:
-    """Return what stands before HDF5's Fletcher-32 checksum: sums modulo 65535 of big-endian words."""
-    body, stored = data[:-4], np.frombuffer(data[-4:], "<u2")
-    words = np.frombuffer(bytes(body) + b"\0" * (len(body) % 2), ">u2").astype(np.uint64)
-    low = words.sum() % 65535
-    high = sum(
-        int((part * np.arange(len(words) - at, len(words) - at - len(part), -1, dtype=np.uint64)).sum())
-        for at, part in _parts(words)
-    )
-    if (int(stored[0]) - int(low)) % 65535 or (int(stored[1]) - high) % 65535:
-        raise ValueError("its checksum does not fit")
-    return body
-
-
-def _parts(words: NDArray[np.uint64]) -> Any:
-    # Products below 2**48 each, so that 65536 of them can't overflow.
-    return ((at, words[at : at + 65536]) for at in range(0, len(words), 65536))
-
-
-def chunk_index(file: File, dataset: h5py.Dataset, base: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+def chunk_index(
+    file: ByteSource, dataset: h5py.Dataset, base: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Return offset and size of every chunk by its position in the grid, size 0 where it is missing.
 
     Parameters
     ----------
-    file : File
+    file : ByteSource
     dataset : h5py.Dataset
         Chunked.
     base : int, bytes
@@ -98,7 +84,7 @@ def chunk_index(file: File, dataset: h5py.Dataset, base: int) -> tuple[NDArray[n
         table = _from_library(dataset)
     cells, masks, offsets, sizes = table
     if prod(grid) > SPARSE * (len(offsets) + 1024):
-        raise FormatError(file.path, f"claims {dataset.shape}, but holds {len(offsets)} chunks of {dataset.chunks}")
+        raise FormatError(file.url, f"claims {dataset.shape}, but holds {len(offsets)} chunks of {dataset.chunks}")
     if masks.any() or (sizes < 1).any():
         return None
     index = np.zeros((2, *grid), np.int64)
@@ -113,7 +99,7 @@ def _from_library(dataset: h5py.Dataset) -> NDArray[np.int64]:
     return np.array([_cells(dataset, places), *(np.fromiter((c[k] for c in found), np.int64) for k in (1, 2, 3))])
 
 
-def _from_btree(file: File, dataset: h5py.Dataset, base: int) -> NDArray[np.int64]:
+def _from_btree(file: ByteSource, dataset: h5py.Dataset, base: int) -> NDArray[np.int64]:
     """Read the version 1 B-tree that HDF5 makes by default; `ValueError` for another index, or in any doubt.
 
     HDF5's own iteration takes 2 us a chunk: for small chunks that is longer than reading them. Described
@@ -152,14 +138,14 @@ def _from_btree(file: File, dataset: h5py.Dataset, base: int) -> NDArray[np.int6
     return found
 
 
-def _entries(file: File, addresses: NDArray[np.int64], node: np.dtype, level: int) -> NDArray[Any]:
+def _entries(file: ByteSource, addresses: NDArray[np.int64], node: np.dtype, level: int) -> NDArray[Any]:
     """Return what nodes of a B-tree hold, in their order."""
     nodes = np.empty(len(addresses), node)
     view = memoryview(nodes.view(np.uint8))  # type: ignore[arg-type]
     for k, at in enumerate(addresses.tolist()):
         if not 0 <= at <= file.size - node.itemsize:
             raise ValueError("a node outside the file")
-        file.read_into([view[k * node.itemsize : (k + 1) * node.itemsize]], at, node.itemsize)
+        file.read_into(at, view[k * node.itemsize : (k + 1) * node.itemsize])
     if (nodes["magic"] != b"TREE\x01").any() or (nodes["level"] != level).any() or (nodes["used"] > _NODE).any():
         raise ValueError("no node of this tree")
     return nodes["entries"][np.arange(_NODE) < nodes["used"][:, None]]

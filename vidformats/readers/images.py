@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import struct
 from collections.abc import Iterator
@@ -11,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidformats.errors import FormatError
 from vidformats.format import Reader
-from vidformats.select import blocks, in_order
+from vidformats.select import Plan, blocks
+from vidformats.storage.base import ByteSource
 from vidformats.threads import share
 
 MODES = {"1": (1, "u1"), "L": (1, "u1"), "I;16": (1, "u2"), "I;16B": (1, "u2"), "I": (1, "u2")}
@@ -42,8 +41,9 @@ class ImageReader(Reader):
 
     Parameters
     ----------
-    paths : list of path-like
-        In the order of the frames.
+    folder : ByteSource
+    names : list of str
+        Of the files in it, in the order of the frames.
     info : dict, optional
 
     Raises
@@ -52,23 +52,22 @@ class ImageReader(Reader):
         Where the first image can't be read; the others are checked when they are.
     """
 
-    def __init__(self, paths: list[str], info: dict[str, Any] | None = None):
+    def __init__(self, folder: ByteSource, names: list[str], info: dict[str, Any] | None = None):
         from vidformats.opencv import cv2  # takes longer to import than most folders to list
 
-        self._paths = paths
-        data = _bytes(paths[0])
-        height, width, mode = _by_pillow(data, paths[0])
+        self.source, self._names = folder, names
+        data, path = self._bytes(0)
+        height, width, mode = _by_pillow(data, path)
         channels, kind = MODES.get(mode, (3, "u1"))
-        self.shape, self.dtype, self.info = (len(paths), channels, height, width), np.dtype(kind), info or {}
-        self._check(data, paths[0])
+        self.shape, self.dtype, self.info = (len(names), channels, height, width), np.dtype(kind), info or {}
+        self._check(data, path)
         grey = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
         flags = grey | cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_ANYDEPTH if self.dtype.itemsize > 1 else 0)
         self._decoder = cv2, flags, (height, width) if channels == 1 else (height, width, 3)
 
-    def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
+    def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
         """Decode each wanted image once."""
-        plan, decode = in_order(frames), self._decode
-        n = len(plan.frames)
+        decode, n = self._decode, len(plan.frames)
 
         def work(mine: Iterator[slice]) -> None:
             for block in mine:
@@ -76,16 +75,14 @@ class ImageReader(Reader):
                     decode(frame, out[row])
 
         share(work, blocks(n, min(TURN, n // (4 * threads))), min(threads, n))
-        plan.repeat(out)
 
-    def fetch_one(self, frame: int, out: np.ndarray) -> None:
+    def fetch_one(self, frame: int, out: np.ndarray, threads: int = 1) -> None:
         """Decode one image."""
         self._decode(frame, out)
 
     def _decode(self, frame: int, out: np.ndarray) -> None:
         cv2, flags, expected = self._decoder
-        path = self._paths[frame]
-        data = _bytes(path)
+        data, path = self._bytes(frame)
         self._check(data, path)
         try:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -98,6 +95,11 @@ class ImageReader(Reader):
             out[0] = image
         else:
             cv2.split(image, [out[2], out[1], out[0]])  # OpenCV decodes to BGR
+
+    def _bytes(self, frame: int) -> tuple[bytes, str]:
+        """Return the content of a frame's file, and its path."""
+        file = self.source.child(self._names[frame])
+        return file.read(file.size, 0), file.url
 
     def _check(self, data: bytes, path: str) -> None:
         """Refuse a size that differs, or that the bytes can't hold, before a decoder allocates it."""
@@ -114,18 +116,6 @@ class ImageReader(Reader):
         most = (WEBP_INFLATION if webp else INFLATION) * len(data) + (1 << 20)
         if height * width * channels > most and not (webp and b"VP8L" in data):
             raise FormatError(path, f"claims {height} x {width} pixels in {len(data)} bytes")
-
-
-def _bytes(path: str) -> bytes:
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        size = os.fstat(fd).st_size
-        data = os.read(fd, size)
-        while len(data) < size and (more := os.read(fd, size - len(data))):
-            data += more
-        return data
-    finally:
-        os.close(fd)
 
 
 def _by_pillow(data: bytes, path: str) -> tuple[int, int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 import zlib
@@ -11,12 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vidformats.codecs.deflate import EXPANSION
 from vidformats.errors import FormatError
-from vidformats.storage.local import File
+from vidformats.storage.base import ByteSource
+from vidformats.storage.local import LocalFile
 
 TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 CLASSES = {"f8": 6, "f4": 7, "i1": 8, "u1": 9, "i2": 10, "u2": 11, "i4": 12, "u4": 13, "i8": 14, "u8": 15}
-MATRIX, COMPRESSED, LIMIT = 14, 15, 1032
+MATRIX, COMPRESSED = 14, 15
 
 
 class Variable(NamedTuple):
@@ -29,30 +32,30 @@ class Variable(NamedTuple):
     deflated: tuple[int, int] | None
 
 
-def variables(file: File, order: str) -> Iterator[Variable]:
+def variables(file: ByteSource, order: str) -> Iterator[Variable]:
     """Yield the numeric arrays of a file in the byte order `order`, ``"<"`` or ``">"``."""
     at = 128
     while at + 8 <= file.size:
         kind, nbytes = struct.unpack(order + "II", file.read(8, at))
         top, deflated = b"", None
         if not 1 <= kind <= 18:
-            raise FormatError(file.path, f"has no element of level 5 at byte {at}")
+            raise FormatError(file.url, f"has no element of level 5 at byte {at}")
         if kind == COMPRESSED:
             deflated = (at + 8, nbytes)
             try:
                 top = zlib.decompressobj().decompress(file.read(min(nbytes, 1 << 16), at + 8), 1 << 12)[8:]
             except zlib.error as error:
-                raise FormatError(file.path, f"has an element at byte {at} that can't be inflated: {error}") from None
+                raise FormatError(file.url, f"has an element at byte {at} that can't be inflated: {error}") from None
         elif kind == MATRIX:
             top = file.read(min(nbytes, 1 << 12), at + 8)
         try:
             found = _matrix(top, order)
         except (struct.error, KeyError):
-            raise FormatError(file.path, f"has a broken element at byte {at}") from None
+            raise FormatError(file.url, f"has a broken element at byte {at}") from None
         if found:
             name, dims, dtype, start, held = found
             if prod(dims) * dtype.itemsize != held:
-                raise FormatError(file.path, f"claims {dims} of {dtype} for {name!r} in {held} bytes")
+                raise FormatError(file.url, f"claims {dims} of {dtype} for {name!r} in {held} bytes")
             yield Variable(name, dims, dtype, start + 8 + (0 if deflated else at), deflated)
         at += 8 + nbytes + (0 if kind == COMPRESSED else -nbytes % 8)
 
@@ -80,11 +83,11 @@ def _tag(top: bytes, at: int, order: str) -> tuple[int, int, int]:
     return (kind & 0xFFFF, kind >> 16, at + 4) if kind >> 16 else (kind, nbytes, at + 8)
 
 
-def inflated(file: File, element: tuple[int, int], need: int) -> File:
+def inflated(file: ByteSource, element: tuple[int, int], need: int) -> LocalFile:
     """Inflate a compressed element once, to a file without a name that goes with its reader."""
     at, nbytes = element
-    if need > LIMIT * nbytes + (1 << 12):
-        raise FormatError(file.path, f"claims {need} bytes in an element of {nbytes}")
+    if need > EXPANSION * nbytes + (1 << 12):
+        raise FormatError(file.url, f"claims {need} bytes in an element of {nbytes}")
     inflate, done = zlib.decompressobj(), 0
     with tempfile.TemporaryFile() as temporary:
         try:
@@ -94,6 +97,6 @@ def inflated(file: File, element: tuple[int, int], need: int) -> File:
                     done += temporary.write(inflate.decompress(data, 1 << 22))
                     data = inflate.unconsumed_tail
         except zlib.error as error:
-            raise FormatError(file.path, f"can't be inflated: {error}") from None
+            raise FormatError(file.url, f"can't be inflated: {error}") from None
         temporary.flush()
-        return File(file.path, temporary.fileno())
+        return LocalFile(file.url, os.dup(temporary.fileno()))

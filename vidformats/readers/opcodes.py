@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vidformats.errors import FormatError
-from vidformats.storage.local import File
+from vidformats.storage.base import ByteSource
 
 
 class Span(NamedTuple):
@@ -41,7 +41,7 @@ MAX_OPCODES, MAX_TEXT = 200, 256
 REBUILD = {"numpy.core.numeric", "numpy._core.numeric"}, {"numpy.core.multiarray", "numpy._core.multiarray"}
 
 
-def walk(file: File) -> Any:
+def walk(file: ByteSource) -> Any:
     """Return the object that a pickle describes, as constants, `Span` and `Term`; nothing is called.
 
     Raises
@@ -64,7 +64,7 @@ def walk(file: File) -> Any:
             op = take("1s")
             if op == b"\x80":
                 if (protocol := take("<B")) not in (4, 5):
-                    raise FormatError(file.path, f"is a pickle of protocol {protocol}; 4 and 5 are read")
+                    raise FormatError(file.url, f"is a pickle of protocol {protocol}; 4 and 5 are read")
             elif op == b"\x95":
                 take("<Q")  # a frame of pickle's own, which only tells how to buffer
             elif op in CONSTANTS:
@@ -78,7 +78,7 @@ def walk(file: File) -> Any:
             elif op in TEXTS:
                 length = take(TEXTS[op])
                 if length > MAX_TEXT:
-                    raise FormatError(file.path, "is a pickle of something else than one array")
+                    raise FormatError(file.url, "is a pickle of something else than one array")
                 stack.append(file.read(length, at).decode())
                 at += length
             elif op in SPANS:
@@ -104,13 +104,13 @@ def walk(file: File) -> Any:
                 return stack.pop()
             else:
                 raise FormatError(
-                    file.path, f"is a pickle of something else than one array (opcode {op!r} at byte {at - 1})"
+                    file.url, f"is a pickle of something else than one array (opcode {op!r} at byte {at - 1})"
                 )
     except (struct.error, IndexError, ValueError, UnicodeDecodeError) as error:
         if isinstance(error, FormatError):
             raise
-        raise FormatError(file.path, f"is no whole pickle: it breaks off at byte {at}") from None
-    raise FormatError(file.path, "is a pickle of something else than one array")
+        raise FormatError(file.url, f"is no whole pickle: it breaks off at byte {at}") from None
+    raise FormatError(file.url, "is a pickle of something else than one array")
 
 
 def _dtype(term: Any) -> np.dtype:
@@ -120,7 +120,7 @@ def _dtype(term: Any) -> np.dtype:
     return np.dtype(("" if state[1] == "|" else state[1]) + code)
 
 
-def pickled_array(file: File) -> tuple[Span, np.dtype, tuple[int, ...], bool, tuple[int, ...]]:
+def pickled_array(file: ByteSource) -> tuple[Span, np.dtype, tuple[int, ...], bool, tuple[int, ...]]:
     """Return where a pickled array has its bytes, its dtype, its shape as it lies, and in what order that is.
 
     The order is whether it is Fortran's, and how the axes were transposed, where they were.
@@ -134,7 +134,7 @@ def pickled_array(file: File) -> tuple[Span, np.dtype, tuple[int, ...], bool, tu
     try:
         return _matched(term)
     except (AttributeError, TypeError, ValueError, IndexError):
-        raise FormatError(file.path, "is a pickle of something else than one array of numbers") from None
+        raise FormatError(file.url, "is a pickle of something else than one array of numbers") from None
 
 
 def _matched(term: Any) -> tuple[Span, np.dtype, tuple[int, ...], bool, tuple[int, ...]]:

@@ -28,8 +28,8 @@ from vidformats.format import Reader
 from vidformats.opencv import cv2
 from vidformats.readers.mp4 import Packets, packets_of
 from vidformats.readers.splice import splice
-from vidformats.select import frames_in, in_order, runs
-from vidformats.storage.local import File
+from vidformats.select import Plan, frames_in, runs
+from vidformats.storage.base import ByteSource
 from vidformats.threads import spread
 
 PREROLL = 16
@@ -42,9 +42,6 @@ latter where the file tells their places: in frames grabbed, measured at 120 x 1
 
 PARTS, PART = 4, 64
 """At most so many parts a thread, of at least so many grabbed frames: enough to even out the threads."""
-
-MOST_VIEWS = 1024
-"""Buffers that one system call takes, on Linux and macOS."""
 
 PICKED = 512 << 10
 """Bytes of packets that are picked out at a time, by each thread."""
@@ -135,7 +132,7 @@ class Capture:
             if data is not None:
                 raise Lost
             fault = "it is empty, cut short, or of a kind that OpenCV can't read"
-            raise FormatError(path, f"holds no video that can be opened: {fault}")
+            raise FormatError(os.path.realpath(path), f"holds no video that can be opened: {fault}")
         self.cv.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
 
     def grab(self) -> float | None:
@@ -180,7 +177,7 @@ class Capture:
         done, image = self.cv.retrieve(buffer)
         if not done or (buffer is not None and image.shape != buffer.shape):
             fault = f"changes its size to {image.shape[:2]}" if done else "can't be converted"
-            raise FormatError(self.path, f"frame {self.at} {fault}")
+            raise FormatError(os.path.realpath(self.path), f"frame {self.at} {fault}")
         return image
 
     def packet(self) -> memoryview:
@@ -272,7 +269,7 @@ class StreamReader(Reader):
 
     Parameters
     ----------
-    path : path-like
+    source : ByteSource
     shape : tuple of int, optional
         ``(T, C, H, W)`` that was written, where the codec could not hold it: frames are cut to H and W, and
         C = 1 is grey. Ignored when it does not fit the stream.
@@ -287,7 +284,8 @@ class StreamReader(Reader):
     Examples
     --------
     >>> import numpy as np, vidformats as vf
-    >>> reader = StreamReader(vf.write(np.zeros((8, 3, 32, 32), "uint8"), "dark.mp4"))
+    >>> from vidformats.storage import open_source
+    >>> reader = StreamReader(open_source(vf.write(np.zeros((8, 3, 32, 32), "uint8"), "dark.mp4")))
     >>> reader.shape, reader.info["fps"]
     ((8, 3, 32, 32), 64.0)
     """
@@ -295,11 +293,10 @@ class StreamReader(Reader):
     dtype = np.dtype(np.uint8)
     weight = 16  # at 1920 x 1080 a capture holds 40 MB
 
-    def __init__(self, path: str | os.PathLike, shape: tuple[int, ...] | None = None, counted: bool = False):
-        self._path = Path(path)
-        with open(self._path, "rb") as file:
-            if file.read(8).startswith((b"#EXTM3U", b"ffconcat")):
-                raise FormatError(path, "is a list of other files, not a video")
+    def __init__(self, source: ByteSource, shape: tuple[int, ...] | None = None, counted: bool = False):
+        self.source, self._path, path = source, Path(source.as_path()), source.url
+        if source.read(8, 0).startswith((b"#EXTM3U", b"ffconcat")):
+            raise FormatError(path, "is a list of other files, not a video")
         capture = Capture(self._path)
         self._codec = int(capture.cv.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
         codec = self._codec.decode("latin-1").strip("\0 ")
@@ -312,7 +309,7 @@ class StreamReader(Reader):
         n = index.n_frames
         self._index = index._replace(plain=index.plain and codec in ALONE and hasattr(cv2, "IStreamReader"))
         self._places = (told.offsets, told.sizes) if told and self._index.plain and len(told.sizes) == n else None
-        self._mean = self._path.stat().st_size // n
+        self._mean = source.size // n
         self.shape = shape if shape and _fits(shape, (n, *self._size)) else (n, 3, *self._size)
         self.info: dict[str, Any] = {
             "codec": codec,
@@ -323,10 +320,9 @@ class StreamReader(Reader):
         }
         self._idle, self._lock = [capture], threading.Lock()
 
-    def fetch(self, frames: NDArray[np.int64], out: np.ndarray, threads: int) -> None:
+    def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
         """Decode whole frames, each once, from front to back."""
-        plan, index = in_order(frames), self._index
-        wanted = plan.frames
+        index, wanted, self._path = self._index, plan.frames, Path(self.source.as_path())
         near = max((c.at for c in list(self._idle) if not c.raw and c.at <= wanted[0]), default=-1)
         jumps, picked = index.jump(wanted), wanted - index.first(wanted) + 1
         grabbed = np.minimum(np.diff(wanted, prepend=near), jumps)
@@ -361,21 +357,16 @@ class StreamReader(Reader):
             spread(work, parts, min(threads, len(parts)))
         except Lost:
             self._distrust(by_picking)
-            self.fetch(frames, out, threads)
-            return
-        plan.repeat(out)
+            self.fetch(plan, out, threads)
 
     def _spliced(self, packets: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return a video of these packets alone, read from where they lie, or one by one where that is unknown."""
         if self._places:
             offsets, sizes = (column[packets] for column in self._places)
             video, starts = splice(sizes, self._codec, self._size, self._extradata)
-            stops, flat, file = (starts + sizes).tolist(), video.data, File(self._path)
-            apart = np.flatnonzero(offsets[1:] != offsets[:-1] + sizes[:-1]) + 1
-            bounds = np.unique([*range(0, len(sizes), MOST_VIEWS), *apart, len(sizes)]).tolist()
-            views = [flat[a:b] for a, b in zip(starts.tolist(), stops, strict=True)]
-            for a, b in pairwise(bounds):
-                file.read_into(views[a:b], int(offsets[a]), int(sizes[a:b].sum()))
+            flat, stops = video.data, (starts + sizes).tolist()
+            pieces = zip(offsets.tolist(), starts.tolist(), stops, strict=True)
+            self.source.read_ranges((offset, flat[start:stop]) for offset, start, stop in pieces)
             return video
         data = []
         with self._capture(int(packets[0]), raw=True) as capture:
