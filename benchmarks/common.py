@@ -1,17 +1,43 @@
-"""The one corpus that all benchmarks share."""
+"""What all benchmarks share: the laboratory's modules, wherever the commit under test keeps them, and one corpus."""
 
+import importlib
 import os
+from pathlib import Path
 
 import vidformats as vf
 
-try:  # an older commit may lack what these benchmarks need: then they are skipped there
-    from vidformats.bench import content
-    from vidformats.bench.measure import corpus
-    from vidformats.bench.published import ROWS
-except ImportError as error:
-    missing: Exception | None = error
-else:
-    missing = None
+
+class _Missing:
+    """A module that the commit under test does not have: a benchmark that needs it is skipped there."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, attribute):
+        if attribute.startswith("_"):
+            raise AttributeError(attribute)
+        raise NotImplementedError(f"this commit has no {self._name}")
+
+
+def _module(name):
+    """Import a module of the package under test."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("vidformats"):
+            raise
+        return _Missing(name)
+
+
+# Commits before the laboratory had a folder of its own have its modules in the package itself.
+LABORATORY = "vidformats.bench" if Path(vf.__file__).with_name("bench").is_dir() else "vidformats"
+
+content, published = (_module(f"{LABORATORY}.{name}") for name in ("content", "published"))
+access, cache, clock, corpus, disk, memory, train = (
+    _module(f"{LABORATORY}.measure.{name}")
+    for name in ("access", "cache", "clock", "corpus", "disk", "memory", "train")
+)
+environment, threads = _module("vidformats.history.environment"), _module("vidformats.threads")
 
 PROFILES = {"tiny": (48, 32), "short": (500, 120), "regular": (2000, 120), "full": (10_000, 120)}
 """Name -> frames and pixels along each side; ``VIDFORMATS_PROFILE`` chooses. `full` is the published size."""
@@ -21,17 +47,25 @@ N_FRAMES, SIZE = PROFILES[PROFILE]
 
 CONTENTS = ["noise", "scene"] if PROFILE == "tiny" else ["noise", "scene", "face"]
 """Parameters are the same on every machine; ``VIDFORMATS_CONTENTS`` chooses those that are built and run.
-Results of the tiny profile are not kept, so it may do with fewer."""
+Results of the tiny profile are not kept, so it uses fewer."""
 
 FORMATS = [
     "avi_mjpg", "binary", "h5", "h5_chunked", "h5_frames", "h5_plain", "jpg", "mat", "mat_frames", "mp4",
     "npy", "npz", "pickle", "png", "webp",
 ]  # fmt: skip
+READERS = ["npy", "h5", "mat", "h5_plain", "h5_chunked", "h5_frames", "jpg", "mp4"]
+"""One format for each way of reading: binary, pickle, mat_frames and stored npz are read as npy is."""
+if PROFILE == "tiny":
+    READERS = ["npy", "h5_chunked", "jpg", "mp4"]
+
+BUILT = READERS if PROFILE == "tiny" else FORMATS
+"""What is written to disk. The tiny profile only shows that every benchmark runs: one format per reader is enough."""
+
 PUBLISHED = ["jpg", "mp4", "binary", "mat", "pickle", "h5_plain", "h5_chunked", "npy", "npy_mapped"]
 
 
 def chosen_contents() -> list[str]:
-    """Return the contents to build: noise, and the face, or the scene where the face can't be had."""
+    """Return the contents to build: noise, and the face, or the scene if the face is not available."""
     default = "noise,scene" if PROFILE == "tiny" else "noise,natural"
     asked = os.environ.get("VIDFORMATS_CONTENTS", default).split(",")
     natural = "face" if "natural" in asked and content.available("face") else "scene"
@@ -51,17 +85,14 @@ class Corpus:
 
     def setup_cache(self):
         """Write every content in every format."""
-        if missing:
-            return {"missing": str(missing)}
+        if not isinstance(environment, _Missing):
+            environment.check_versions()
         try:
-            from vidformats.history.environment import check_versions
-
-            check_versions()
-        except ImportError:
-            pass
-        contents, names = chosen_contents(), [name for name in FORMATS if name in vf.formats()]
-        for kind in contents:
-            corpus.build(kind, kind, names, N_FRAMES, SIZE)
+            contents, names = chosen_contents(), [name for name in BUILT if name in vf.formats()]
+            for kind in contents:
+                corpus.build(kind, kind, names, N_FRAMES, SIZE)
+        except NotImplementedError as error:
+            return {"missing": str(error)}
         return {"contents": contents, "formats": names}
 
     setup_cache.timeout = 1800
@@ -77,4 +108,4 @@ class Corpus:
 
 def published_row(name):
     """Return a row of the published table."""
-    return next(row for row in ROWS if row.name == name)
+    return next(row for row in published.ROWS if row.name == name)

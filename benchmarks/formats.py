@@ -1,13 +1,19 @@
-"""The published loads exactly as published, faults included, and ours beside them: every 4th frame."""
+"""Every 4th frame: the published loads exactly as published, faults included, and ours beside them."""
 
-from benchmarks.common import CONTENTS, FORMATS, PUBLISHED, Corpus, missing, published_row
-
-if not missing:
-    import vidformats as vf
-    from vidformats.bench.measure import cache, corpus, disk
-    from vidformats.bench.measure.clock import warm_up_memory
-    from vidformats.bench.measure.memory import Peak
-    from vidformats.bench.published import STEP, made_whole, verdict
+import vidformats as vf
+from benchmarks.common import (
+    CONTENTS,
+    FORMATS,
+    PUBLISHED,
+    Corpus,
+    cache,
+    clock,
+    corpus,
+    disk,
+    memory,
+    published,
+    published_row,
+)
 
 
 class _Load(Corpus):
@@ -19,12 +25,12 @@ class _Load(Corpus):
         self.path = self.find(facts, kind, self.format_of(name))
         self.expected = corpus.expected(kind, self.format_of(name))
         cache.warm(self.path)
-        warm_up_memory(3 * self.expected.nbytes)
+        clock.warm_up_memory(3 * self.expected.nbytes)
 
     def teardown(self, facts, kind, name):
-        # Outside the clock: what a load delivered is compared with the source, every time.
+        # Outside the clock: every result is compared with the source.
         if self.result is not None and self.must_be_right:
-            found = verdict(self.result, self.expected)
+            found = published.verdict(self.result, self.expected)
             assert found == "right", f"{kind} {name}: {found}"
 
     def time_load(self, facts, kind, name):
@@ -34,7 +40,7 @@ class _Load(Corpus):
         self.result = self.load(name)
 
     def track_memory(self, facts, kind, name):
-        with Peak() as peak:
+        with memory.Peak() as peak:
             self.result = self.load(name)
         return float("nan") if peak.increment is None else float(peak.increment)
 
@@ -52,7 +58,7 @@ class Ours(_Load):
         return name
 
     def load(self, name):
-        return vf.load(self.path, slice(None, None, STEP))
+        return vf.load(self.path, slice(None, None, published.STEP))
 
     def track_disk(self, facts, kind, name):
         return float(disk.size(self.path))
@@ -79,12 +85,12 @@ class Published(_Load):
         return published_row(name).load(self.path)
 
     def time_load_whole(self, facts, kind, name):
-        """With the copy that makes a view an array of its own."""
-        self.result = made_whole(self.load(name))
+        """Include the copy that turns a view into an array of its own."""
+        self.result = published.made_whole(self.load(name))
 
 
 class Baseline:
-    """What a process that loads nothing takes: asv's own, Python and the imports."""
+    """The memory of a process that loads nothing: asv, Python and the imports."""
 
     version = "1"
 

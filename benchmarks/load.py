@@ -1,18 +1,6 @@
-"""Our readers, as training uses them: warm and cold, in seconds and in copies of the same bytes."""
+"""The ways in which training reads, warm and cold: in seconds, and in copies of the same bytes."""
 
-from benchmarks.common import N_FRAMES, PROFILE, SIZE, Corpus, missing
-
-try:
-    from vidformats.bench.measure import access, cache
-    from vidformats.bench.measure.clock import ratios, warm_up_memory
-    from vidformats.threads import default_threads
-except ImportError as error:
-    missing = missing or error
-
-READERS = ["npy", "h5", "mat", "h5_plain", "h5_chunked", "h5_frames", "jpg", "mp4"]
-"""One format for each way of reading; binary, pickle, mat_frames and stored npz are read as npy is."""
-if PROFILE == "tiny":
-    READERS = ["npy", "h5_chunked", "jpg", "mp4"]  # one for each reader: the others run in benchmarks/formats.py
+from benchmarks.common import N_FRAMES, READERS, SIZE, Corpus, access, cache, clock, threads
 
 ACCESS = ["every_4th", "scan", "windows", "random_frames", "random_batches", "first_frame"]
 
@@ -26,26 +14,25 @@ class _Access(Corpus):
     contents: tuple[str, ...] = ("noise",)
 
     def setup(self, facts, how, name):
-        if missing:
-            raise NotImplementedError(str(missing))
         kind = next((kind for kind in self.contents if kind in facts.get("contents", ())), "")
         self.path = self.find(facts, kind, name)
+        self.load = access.load  # skips the benchmark if the commit does not have it
         self.make_cold_or_warm()
-        warm_up_memory(N_FRAMES * 3 * SIZE * SIZE)
+        clock.warm_up_memory(N_FRAMES * 3 * SIZE * SIZE)
 
     def make_cold_or_warm(self):
         if not self.cold:
             cache.warm(self.path)
         elif not cache.evict(self.path):
-            raise NotImplementedError("the page cache can't be emptied here")
+            raise NotImplementedError("the page cache cannot be evicted on this system")
 
     def time_load(self, facts, how, name):
-        access.load(self.path, how)
+        self.load(self.path, how)
 
     def track_times_copy(self, facts, how, name):
-        """Median over interleaved rounds of the load's time over that of copying the same bytes."""
-        seconds = access.against_copy({name: self.path}, how, default_threads(), self.repeat, self.cold)
-        return ratios(seconds[name], seconds["copy"]).median
+        """Return the load's time over that of copying the same bytes: the median over interleaved rounds."""
+        seconds = access.against_copy({name: self.path}, how, threads.default_threads(), self.repeat, self.cold)
+        return clock.ratios(seconds[name], seconds["copy"]).median
 
     track_times_copy.unit = "copies"
     track_times_copy.version = "2"  # 1 copied one piece again and again, out of the CPU's caches
@@ -56,12 +43,12 @@ class WarmNoise(_Access):
 
 
 class WarmNatural(_Access):
-    """The face, or the scene where there is none, in the page cache."""
+    """The face, or the scene if the face is not available, in the page cache."""
 
     contents = ("face", "scene")
 
     def track_bytes_read(self, facts, how, name):
-        """Bytes read from the file over bytes delivered."""
+        """Return the bytes read from the file over the bytes delivered."""
         ratio = access.bytes_read_ratio(self.path, how)
         return float("nan") if ratio is None else ratio
 
@@ -69,7 +56,7 @@ class WarmNatural(_Access):
 
 
 class ColdNatural(_Access):
-    """The face, or the scene where there is none, from the disk."""
+    """The face, or the scene if the face is not available, from the disk."""
 
     contents = ("face", "scene")
     cold = True

@@ -2,23 +2,17 @@
 
 from pathlib import Path
 
-from benchmarks.common import N_FRAMES, PROFILE, SIZE, missing
-
-try:
-    from vidformats.bench.measure import train
-    from vidformats.bench.measure.clock import ratios
-except ImportError as error:
-    missing = missing or error
+from benchmarks.common import N_FRAMES, PROFILE, SIZE, clock, train
 
 WAYS = [
     "npy", "npy_mapped", "npy_clips", "h5", "h5_list", "jpg", "jpg_pillow", "mp4", "mp4_cv2", "mp4_torchcodec",
 ]  # fmt: skip
 TRIED = [("npy", "2"), ("npy_mapped", "0")]
-"""What the tiny profile runs: each case imports torch; tests/measure/test_train.py goes over all ways."""
+"""What the tiny profile runs, since each case imports torch; tests/bench/measure/test_train.py runs all ways."""
 
 
 class Loader:
-    """Shuffled windows of the scene, in the page cache, with 0, 1 and 2 workers."""
+    """Shuffled windows of the scene from the page cache, with 0, 1 and 2 workers."""
 
     param_names = ["way", "workers"]
     params = [WAYS, ["0", "1", "2"]]
@@ -31,9 +25,10 @@ class Loader:
 
     def setup_cache(self):
         """Write the videos, windows as files of their own included."""
-        if missing:
-            return {"missing": str(missing)}
-        train.build(Path("train"), "scene", N_FRAMES, SIZE)
+        try:
+            train.build(Path("train"), "scene", N_FRAMES, SIZE)
+        except NotImplementedError as error:
+            return {"missing": str(error)}
         return {"folder": "train"}
 
     setup_cache.timeout = 1800
@@ -42,7 +37,7 @@ class Loader:
         if "missing" in facts:
             raise NotImplementedError(facts["missing"])
         if PROFILE == "tiny" and (way, workers) not in TRIED:
-            raise NotImplementedError("one case of each kind is enough to see that they run")
+            raise NotImplementedError("the tiny profile runs one case of each kind")
         self.folder = Path(facts["folder"])
         try:
             train.check(self.folder, way)
@@ -52,22 +47,22 @@ class Loader:
         train.epoch(self.loader)  # workers started, files and memory warm
 
     def teardown(self, facts, way, workers):
-        """End the workers now, not when the next case is measured."""
+        """End the workers now, not while the next case is measured."""
         self.loader = None
 
     def time_epoch(self, facts, way, workers):
-        """Each batch copied once, as on its way to a device."""
+        """Copy each batch once, as on its way to a device."""
         train.epoch(self.loader)
 
     def track_epoch_over_mapped(self, facts, way, workers):
-        """Median time over that of ``np.load(mmap_mode="c")[indices]``, in turns."""
+        """Return the median ratio to ``np.load(mmap_mode="c")[indices]``, both timed in turns."""
         seconds = train.seconds(self.folder, [way, "npy_mapped"], int(workers), self.repeat)
-        return ratios(seconds[way], seconds["npy_mapped"]).median
+        return clock.ratios(seconds[way], seconds["npy_mapped"]).median
 
     track_epoch_over_mapped.unit = "of the mapped way's time"
 
     def track_memory(self, facts, way, workers):
-        """Proportional set size of the training process and its workers at its peak, over what it held before."""
+        """Return the peak proportional set size of the training process and its workers, less that before it."""
         held = train.memory_in_own_process(self.folder, way, int(workers))
         return float("nan") if held is None else held["pss"]
 

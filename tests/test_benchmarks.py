@@ -1,7 +1,8 @@
-"""The whole suite on tiny data: every benchmark runs, and a wrong pixel in one of ours fails it."""
+"""The asv suite on tiny data: the recorded series go on, every benchmark runs, and a wrong pixel of ours fails it."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,17 +36,58 @@ def asv(tmp_path):
     return run
 
 
-def test_benchmarks_are_well_formed(asv):
-    done = asv("check", "-E", f"existing:{sys.executable}")
+@pytest.fixture
+def environment():
+    return "-E", f"existing:{sys.executable}"
+
+
+RECORDED = json.loads((ROOT / ".asv" / "results" / "benchmarks.json").read_text())
+
+SAMPLE = [
+    r"formats\.Ours\.(?!track_alloc).*\('noise', 'jpg'\)",
+    r"formats\.Ours\.track_allocated\('noise', 'npy'\)",
+    r"formats\.Published\..*\('noise', 'mp4'\)",
+    r"formats\.Baseline\.",
+    r"load\..*\('windows', 'npy'\)",
+    r"train\..*\('npy', '2'\)",
+]
+"""One case of each benchmark."""
+
+
+def discovered(folder, profile):
+    """Return asv's list of benchmarks under a profile of sizes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "asv.benchmark", "discover", str(ROOT / "benchmarks"), str(folder / "found.json")],
+        env=os.environ | {"VIDFORMATS_PROFILE": profile},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {found["name"]: found for found in json.loads((folder / "found.json").read_text())}
+
+
+def test_recorded_series_go_on(tmp_path):
+    """A benchmark that is renamed, or whose parameters or version change, begins a new series."""
+    found, recorded = discovered(tmp_path, "full"), {k: v for k, v in RECORDED.items() if k != "version"}
+    assert found.keys() == recorded.keys()
+    for name, benchmark in recorded.items():
+        for key in ("params", "param_names", "version", "unit", "type"):
+            assert found[name][key] == benchmark[key], (name, key)
+
+
+def test_benchmarks_are_well_formed(asv, environment):
+    done = asv("check", *environment)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_benchmark_runs(asv):
+def test_every_benchmark_runs(asv, environment, tmp_path):
+    chosen = [f"--bench={pattern}" for pattern in SAMPLE]
     quick = ("--quick", "--dry-run", "--show-stderr", "--machine", "test")
-    done = asv("run", *quick, "-E", f"existing:{sys.executable}")
+    done = asv("run", *quick, *environment, *chosen)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    for name in ("formats.Ours.time_load", "formats.Published.time_load", "load.ColdNatural.track_times_copy"):
-        assert name in done.stdout
+    ran = set(re.findall(r"([a-z]+\.\w+\.\w+) +", done.stdout))
+    assert ran >= discovered(tmp_path, "tiny").keys()
     assert "failed" not in done.stdout
-    # What an older commit lacks is skipped; this one lacks nothing.
-    assert "No module named" not in done.stdout + done.stderr
+    # Only what an older commit lacks is skipped; this one lacks nothing.
+    assert "this commit has no" not in done.stdout + done.stderr
