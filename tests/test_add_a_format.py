@@ -1,44 +1,74 @@
-"""The format of docs/add-a-format.md, taken from the page as it stands: one class and one row, and it conforms."""
+"""The package of docs/add-a-format.md, taken from the page as it stands, installed, and tested by its own tests."""
 
+import importlib
+import os
 import re
+import subprocess
 import sys
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 import vidformats as vf
 from vidformats import registry
-from vidformats.testing.conformance import ArrayConformance
+from vidformats.testing import ArrayConformance
 
-PAGE = Path(__file__).parents[1] / "docs" / "add-a-format.md"
-CLASS, ROW = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "add-a-format.md").read_text()
+FILES = dict(re.findall(r"^`(\S+\.(?:py|toml))`:\n\n```\w+\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Lay out the page's package, installed: its metadata lies beside its module, as pip would leave it."""
+    folder = tmp_path_factory.mktemp("site")
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    info = folder / "zframes-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zframes\nVersion: 0.1.0\n")
+    line = re.search(r'^zframes = "(.*)"$', FILES["pyproject.toml"], re.MULTILINE)[1]
+    (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\nzframes = {line}\n")
+    return folder
 
 
 @pytest.fixture(scope="module", autouse=True)
-def added():
-    """Add the page's file and row for the time of these tests."""
-    module = ModuleType("vidformats.families.zframes")
+def installed(folder):
+    """Let this process find the package for the time of these tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, module.__name__, module)
-        exec(compile(CLASS, "zframes.py", "exec"), module.__dict__)
-        row = eval("{" + ROW + "}", dict(vars(registry)))
-        patch.setattr(registry, "FORMATS", dict(sorted((registry.FORMATS | row).items())))
+        patch.syspath_prepend(folder)
+        registry._brought.cache_clear()
         yield
+    registry._brought.cache_clear()
+    sys.modules.pop("zframes", None)
 
 
 class TestZframes(ArrayConformance):
     name = "zframes"
 
 
-def test_it_is_one_class_and_one_row():
-    assert len(CLASS.splitlines()) <= 100
-    assert CLASS.count("\nclass ") == ROW.count("Row(") == 1
-    assert "zframes" in vf.formats()
+def test_the_page_shows_every_file_of_the_package():
+    listed = re.search(r"zframes/\n((?:  \S+\n)+)", PAGE)[1].split()
+    assert listed == list(FILES) == ["pyproject.toml", "zframes.py", "test_zframes.py"]
 
 
-def test_its_options_reach_it(tmp_path):
+def test_built_in_names_are_the_same_on_every_machine():
+    assert "zframes" not in vf.formats()
+    assert vf.formats(installed=True) == sorted([*vf.formats(), "zframes"])
+
+
+def test_in_a_process_of_its_own_its_tests_pass(folder):
+    """By the entry point alone: nothing of this process helps."""
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "round_trip or told", str(folder)]
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+
+
+def test_the_extension_chooses_it_and_its_options_reach_it(tmp_path):
     video = np.zeros((9, 3, 8, 8), np.uint8)
     small, large = (vf.write(video, tmp_path / f"{level}.zf", level=level) for level in (9, 1))
     assert np.array_equal(vf.load(small), vf.load(large))
@@ -51,3 +81,43 @@ def test_it_believes_no_claim(tmp_path, claim):
     path.write_bytes(b"ZFRAMES\n" + (16).to_bytes(8, "little") + claim.encode() + b"\n" + bytes(16))
     with pytest.raises(vf.FormatError, match=r"liar\.zf"):
         vf.open(path)
+
+
+# Packages that are at fault
+
+
+def bring(monkeypatch, name, value):
+    points = {name: EntryPoint(name, value, registry.GROUP)} if name not in registry.FORMATS else {}
+    monkeypatch.setattr(registry, "_brought", lambda: points)
+
+
+@pytest.mark.parametrize(
+    "value", ["no_such_module:Thing", "json:no_such_name", "json:loads", "json.decoder:JSONDecoder"]
+)
+def test_a_package_at_fault_is_named_and_does_no_harm(tmp_path, monkeypatch, value):
+    bring(monkeypatch, "broken", value)
+    path = vf.write(np.zeros((3, 4)), tmp_path / "a.npy")
+    assert vf.load(path).shape == (3, 4)
+    (tmp_path / "a.unknown").write_bytes(b"nothing known")
+    with pytest.warns(RuntimeWarning, match="format broken can't be used"):
+        assert vf.format_of(tmp_path / "a.unknown") == "binary"
+    with pytest.raises((ImportError, AttributeError, TypeError)):
+        vf.get_format("broken")
+
+
+def test_built_in_formats_are_asked_first(tmp_path, monkeypatch):
+    greedy = type("Greedy", (importlib.import_module("zframes").Zframes,), {"sniff": lambda self, head, names: True})
+    monkeypatch.setattr(importlib.import_module("zframes"), "Greedy", greedy, raising=False)
+    bring(monkeypatch, "greedy", "zframes:Greedy")
+    assert vf.format_of(vf.write(np.zeros((3, 4)), tmp_path / "a.npy")) == "npy"
+    (tmp_path / "a.unknown").write_bytes(b"nothing known")
+    assert vf.format_of(tmp_path / "a.unknown") == "greedy"
+
+
+def test_a_built_in_name_stays_what_it_is(folder, monkeypatch):
+    point = EntryPoint("npy", "zframes:Zframes", registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [*entry_points(group=group), point])
+    registry._brought.cache_clear()
+    assert type(vf.get_format("npy")).__name__ == "Npy"
+    assert "zframes" in vf.formats(installed=True)
+    registry._brought.cache_clear()

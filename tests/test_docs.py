@@ -28,7 +28,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 
 ELSEWHERE = {
-    "docs/add-a-format.md": "its code is a file and a row of the table; tests/test_add_a_format.py runs it",
+    "docs/add-a-format.md": "its code is a package; tests/test_add_a_format.py runs it",
 }
 """Documents whose Python is run by another test."""
 
@@ -43,6 +43,7 @@ DRY = [
     (r"^git clone ", "true", "needs a network"),
     (r"^cd ", "true", "each command runs in a shell of its own"),
     (r"pip install ", "true", "changes the environment; the extras it names are checked"),
+    (r"^python -m pytest zframes", "true", "tests/test_add_a_format.py lays out that package and runs its tests"),
     (r"^python examples/", "true", "needs torch; tests/test_examples.py runs it where that is installed"),
     (r"^python -m vidformats\.", "{0[0]} {0[1]} {0[2]} --help", "as for the examples; its options are checked"),
     (r"^asv ", "{0[0]} {0[1]} --help", "takes minutes even when tiny; its options are checked"),

@@ -1,7 +1,10 @@
 """Names to formats, and contents to names."""
 
 import os
+import tarfile
+import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -51,7 +54,7 @@ def test_a_missing_extra_names_its_cure(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [name for name, row in FORMATS.items() if not row.extra])
-def test_the_content_tells_the_format_whatever_the_ending(tmp_path, name):
+def test_the_content_tells_the_format_whatever_the_extension(tmp_path, name):
     path = vf.write(VIDEO, tmp_path / f"video{FORMATS[name].suffix}", name)
     assert format_of(path) == LAYOUT_ONLY.get(name, name)
     if name == "binary":
@@ -76,20 +79,136 @@ def test_what_nothing_knows(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted({*registry.SUFFIXES, *(r.suffix for r in FORMATS.values() if r.suffix)}))
-def test_endings_for_writing(tmp_path, name):
-    for ending in (name, name.upper()):
-        form = name_for(tmp_path / f"video{ending}")
+def test_extensions_for_writing(tmp_path, name):
+    for extension in (name, name.upper()):
+        form = name_for(tmp_path / f"video{extension}")
         assert form in FORMATS
 
 
-def test_published_endings():
+def test_published_extensions():
     assert [name_for(registry.Path(f"a{s}")) for s in (".mp4", ".npy", ".h5", ".mat", ".pickle", ".pkl", ".bin")] == [
         "mp4", "npy", "h5", "mat", "pickle", "pickle", "binary",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ["video", "video.xyz", ".npy", "folder/"])
-def test_an_ending_that_tells_nothing(tmp_path, path):
-    with pytest.raises(ValueError, match="the ending does not tell the format"):
+def test_an_extension_that_tells_nothing(tmp_path, path):
+    with pytest.raises(ValueError, match=r"cannot infer the format from the extension .*; pass format=, one of avi"):
         vf.write(VIDEO, tmp_path / path)
     assert os.listdir(tmp_path) == []
+
+
+HEADS = {
+    "avi_mjpg": b"RIFF\0\0\0\0AVI LIST",
+    "h5": b"\x89HDF\r\n\x1a\n" + bytes(60),
+    "mat": b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM",
+    "mp4": b"\0\0\0 ftypisom",
+    "npy": b"\x93NUMPY\1\0",
+    "pickle": b"\x80\x05",
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_each_format_knows_its_own_first_bytes(name):
+    assert next(n for n in vf.formats() if get_format(n).sniff(HEADS[name], [])) == name
+    assert not any(get_format(n).sniff(HEADS[name][::-1], []) for n in vf.formats())
+
+
+@pytest.mark.parametrize("size", [512, 1024, 4096, 32768])
+@pytest.mark.parametrize("text", [b"", b"RIFF", b"\x93NUMPY", b"PK\x03\x04", b"\x80\x04", b"%PDF", b"RIFF\0\0\0\0WAVE"])
+@pytest.mark.parametrize("extension", ["nwb", "nxs", "slp", "h5", "dat", "npy"])
+def test_a_user_block_hides_no_hdf5(tmp_path, size, text, extension):
+    """Recorders put their own bytes before HDF5's signature, and name the file as they like."""
+    path = tmp_path / f"a.{extension}"
+    with h5py.File(path, "w", userblock_size=size) as file:
+        file["video"] = VIDEO
+    with open(path, "r+b") as file:
+        file.write(text)
+    assert format_of(path) == "h5"
+    np.testing.assert_array_equal(vf.load(path), VIDEO)
+
+
+def test_matlab_files_that_are_hdf5_stay_matlabs(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        file["video"] = VIDEO.T
+    with open(tmp_path / "a.mat", "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM")
+    assert format_of(tmp_path / "a.mat") == "mat"
+
+
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        (["0.jpg", "1.JPEG", "notes.txt"], "jpg"),
+        (["0.png", "1.tif", "2.PPM"], "png"),
+        (["a.webp"], "webp"),
+        (["0.jpg", "0.png"], None),
+        (["notes.txt", "thesis"], None),
+        ([".0.jpg"], None),
+        ([], None),
+    ],
+)
+def test_a_folder_is_known_by_what_is_in_it(tmp_path, names, form):
+    for name in names:
+        (tmp_path / name).touch()
+    if form:
+        assert format_of(tmp_path) == form
+        return
+    with pytest.raises(vf.FormatError, match="expected a folder of images of one kind, got "):
+        format_of(tmp_path)
+
+
+def test_a_zip_is_known_by_what_is_in_it(tmp_path):
+    for name, inside in (("a.zip", "video.npy"), ("b.zip", "notes.txt")):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(inside, b"")
+    assert format_of(tmp_path / "a.zip") == "npz"
+    assert format_of(tmp_path / "b.zip") == "binary"  # nothing known; raw bytes may begin with anything
+
+
+def test_a_format_sees_the_names_in_archives_and_64_kib(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        type(get_format("avi_mjpg")), "sniff", lambda self, head, names: bool(seen.append((len(head), list(names))))
+    )
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("0.jpg", "1.jpg"):
+            archive.addfile(tarfile.TarInfo(name))
+    (tmp_path / "large").write_bytes(bytes(100_000))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "0.png").touch()
+    for name in ("a.tar", "large", "folder"):
+        format_of(tmp_path / name)
+    assert [s for s in seen[::2]] == [(10240, ["0.jpg", "1.jpg"]), (1 << 16, []), (0, ["0.png"])]
+
+
+@pytest.mark.parametrize("text", ['{"subject": "Ann"}', "{", '{"shape": [1], "dtype": "|u1", "fps": 3}'])
+def test_a_users_own_json_beside_a_file_is_no_sidecar(tmp_path, text):
+    os.rename(vf.write(VIDEO, tmp_path / "a.npy"), tmp_path / "a.data")
+    (tmp_path / "a.data.json").write_text(text)
+    np.testing.assert_array_equal(vf.load(tmp_path / "a.data"), VIDEO)
+
+
+@pytest.mark.parametrize("verb", ["open", "write"])
+@pytest.mark.parametrize("text", ["argument of type 'NoneType' is not iterable", "got an unexpected keyword argument"])
+def test_a_bug_stays_a_bug(tmp_path, monkeypatch, verb, text):
+    """A TypeError from inside a format keeps its words and its traceback, whatever they are."""
+    path = vf.write(VIDEO, tmp_path / "a.npy")
+
+    def broken(self, *args):
+        raise TypeError(text)
+
+    monkeypatch.setattr(type(get_format("npy")), verb, broken)
+    with pytest.raises(TypeError) as caught:
+        vf.open(path) if verb == "open" else vf.write(VIDEO, path)
+    assert str(caught.value) == text
+    assert "broken" in [entry.name for entry in caught.traceback]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "takes"), [("npy", {"colour": 1}, "no options"), ("h5", {"data": 1}, "dataset=")]
+)
+def test_a_wrong_option_of_opening_names_the_right_ones(tmp_path, name, options, takes):
+    path = vf.write(VIDEO, tmp_path / f"a{FORMATS[name].suffix}", name)
+    with pytest.raises(TypeError, match=f"{name}: .*{next(iter(options))}.*it takes {takes}"):
+        vf.open(path, **options)

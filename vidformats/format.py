@@ -165,8 +165,12 @@ class Format:
     tolerance : float
         Largest mean absolute error, in grey levels of 255, that natural content may suffer; 0 is
         bit-exact. A named constant beside each lossy format gives the reason for its figure.
+    folder : bool
+        Whether it writes a folder; only such a format ever replaces one.
     sidecars : tuple of str
         Suffixes of further files that belong to ``path``.
+    extension : str
+        Of its files, for a format that comes through an entry point; those built in have theirs in the registry.
     """
 
     name: str = dataclasses.field(default="", kw_only=True)
@@ -174,12 +178,30 @@ class Format:
 
     holds: ClassVar[str] = "arrays"
     pixels: ClassVar[tuple[str, ...]] = ("uint8",)
+    folder: ClassVar[bool] = False
     sidecars: ClassVar[tuple[str, ...]] = ()
+    extension: ClassVar[str] = ""
 
     @property
     def tolerance(self) -> float:
         """Largest mean absolute error on natural content, in grey levels; 0 is bit-exact."""
         return 0.0
+
+    def sniff(self, head: bytes, names: Sequence[str]) -> bool:
+        """Tell whether a file or folder is of this format.
+
+        Parameters
+        ----------
+        head : bytes
+            The first 64 KiB of a file, or all of a shorter one; empty for a folder.
+        names : sequence of str
+            What is in a folder, a zip or a tar; empty for other files.
+        """
+        return False
+
+    def stranger(self, path: Path) -> str | None:
+        """Return what keeps the folder or sidecar at `path` from being replaced; None if it is this format's own."""
+        return path.name
 
     def write(self, video: Source, path: Path) -> None:
         """Store `video` at `path`, which does not exist yet and is renamed afterwards."""

@@ -1,10 +1,18 @@
-"""The one table of formats. Adding a format is a class in one file and a row here."""
+"""Names to formats: one static table of those built in, and those that other packages bring by entry points."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import inspect
+import itertools
 import os
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +20,12 @@ from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
 from vidformats.storage.base import ByteSource
 from vidformats.storage.local import LocalFolder, open_source
+
+GROUP = "vidformats.formats"
+"""The entry points by which other packages bring their formats: ``name = "module:Class"``."""
+
+HEAD = 1 << 16
+"""Bytes of a file that `Format.sniff` sees."""
 
 
 class Row(NamedTuple):
@@ -24,12 +38,10 @@ class Row(NamedTuple):
     about : str
         What it is, in a few words.
     suffix : str
-        How its files end; empty for a folder. Of several formats with one suffix the first row is what
-        ``vf.write`` takes when only the path is given.
+        The file extension; empty for a folder. Of several formats with one extension the first row is what
+        ``vf.write`` takes if only the path is given.
     options : dict
         Constructor arguments that make this row.
-    magic : tuple of (int, bytes), optional
-        Where in the file which bytes stand; only in the row that opens all files of this kind.
     extra : str
         The extra of ``pip install 'vidformats[...]'`` that it needs beyond the core; empty for none.
     """
@@ -38,36 +50,29 @@ class Row(NamedTuple):
     about: str
     suffix: str
     options: dict[str, Any] = {}
-    magic: tuple[tuple[int, bytes], ...] = ()
     extra: str = ""
 
 
 _F = "vidformats.families."
 # fmt: off
 FORMATS: dict[str, Row] = {
-    "avi_mjpg":   Row(_F + "movie:Movie", "motion JPEG", ".avi", {"fourcc": "MJPG"}, magic=((0, b"RIFF"),)),
+    "avi_mjpg":   Row(_F + "movie:Movie", "motion JPEG", ".avi", {"fourcc": "MJPG"}),
     "binary":     Row(_F + "binary:Binary", "the array's bytes, with a JSON sidecar for shape and dtype", ".bin"),
-    "h5":         Row(_F + "hdf5:H5", "HDF5, contiguous", ".h5", {"layout": "contiguous"}, magic=((0, b"\x89HDF\r\n\x1a\n"),)),
+    "h5":         Row(_F + "hdf5:H5", "HDF5, contiguous", ".h5", {"layout": "contiguous"}),
     "h5_chunked": Row(_F + "hdf5:H5", "HDF5 grown frame by frame, automatic chunks, gzip 9, as published", ".h5", {"layout": "growing", "level": 9}),
     "h5_frames":  Row(_F + "hdf5:H5", "HDF5, one frame a chunk, gzip", ".h5", {"layout": "frames", "level": 4}),
     "h5_plain":   Row(_F + "hdf5:H5", "HDF5 written at once, automatic chunks, gzip 9, as published", ".h5", {"layout": "automatic", "level": 9}),
     "jpg":        Row(_F + "images:Images", "a folder of JPEG images, Pillow's default quality, as published", "", {"suffix": ".jpg"}),
-    "mat":        Row(_F + "matlab:Mat", "MATLAB 5, variable `video`, as published: every frame is strewn over the file", ".mat", magic=((0, b"MATLAB "),)),
-    "mat_frames": Row(_F + "matlab:MatFrames", "MATLAB 5 with the frame as the last MATLAB axis: every frame lies whole", ".mat"),
-    "mp4":        Row(_F + "movie:Movie", "MPEG-4 part 2 (mp4v), as published", ".mp4", {"fourcc": "mp4v"}, magic=((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"))),
-    "npy":        Row(_F + "npy:Npy", "NumPy's own file, as published", ".npy", magic=((0, b"\x93NUMPY"),)),
-    "npz":        Row(_F + "npy:Npz", "a zip of NumPy files, stored", ".npz", magic=((0, b"PK\x03\x04"),)),
-    "pickle":     Row(_F + "pickled:Pickle", "protocol 5, as published; never unpickled to be read", ".pickle", magic=((0, b"\x80"),)),
+    "mat":        Row(_F + "matlab:Mat", "MATLAB 5, variable `video`, as published: frames are scattered over the file", ".mat"),
+    "mat_frames": Row(_F + "matlab:MatFrames", "MATLAB 5 with the frame as the last MATLAB axis: every frame is contiguous", ".mat"),
+    "mp4":        Row(_F + "movie:Movie", "MPEG-4 part 2 (mp4v), as published", ".mp4", {"fourcc": "mp4v"}),
+    "npy":        Row(_F + "npy:Npy", "NumPy's own file, as published", ".npy"),
+    "npz":        Row(_F + "npy:Npz", "a zip of NumPy files, stored", ".npz"),
+    "pickle":     Row(_F + "pickled:Pickle", "protocol 5, as published; never unpickled to be read", ".pickle"),
     "png":        Row(_F + "images:Images", "a folder of PNG images", "", {"suffix": ".png"}),
     "webp":       Row(_F + "images:Images", "a folder of WebP images", "", {"suffix": ".webp"}),
 }
 # fmt: on
-
-IMAGE_SUFFIXES = {
-    ".jpg": "jpg", ".jpeg": "jpg", ".png": "png", ".webp": "webp",
-    ".bmp": "png", ".tif": "png", ".tiff": "png", ".ppm": "png", ".pgm": "png",
-}  # fmt: skip
-"""Which format reads a folder of such images."""
 
 SUFFIXES = {
     ".pkl": "pickle",
@@ -79,11 +84,16 @@ SUFFIXES = {
     ".m4v": "mp4",
     ".webm": "mp4",
 }
-"""Other endings in use for the same things."""
+"""Other file extensions in use for the same things."""
 
 
-def formats() -> list[str]:
-    """Return the names of all formats, sorted, the same on every machine.
+def formats(installed: bool = False) -> list[str]:
+    """Return the names of the formats, sorted.
+
+    Parameters
+    ----------
+    installed : bool
+        Add those that other installed packages bring. Without them the list is the same on every machine.
 
     Examples
     --------
@@ -91,7 +101,7 @@ def formats() -> list[str]:
     >>> vf.formats()[:4]
     ['avi_mjpg', 'binary', 'h5', 'h5_chunked']
     """
-    return sorted(FORMATS)
+    return sorted({*FORMATS, *_brought()} if installed else FORMATS)
 
 
 def get_format(name: str, **options: Any) -> Format:
@@ -100,7 +110,7 @@ def get_format(name: str, **options: Any) -> Format:
     Parameters
     ----------
     name : str
-        One of `formats`.
+        One of ``formats(installed=True)``.
     **options
         Constructor arguments of the format, such as ``level`` or ``fps``.
 
@@ -111,12 +121,9 @@ def get_format(name: str, **options: Any) -> Format:
     TypeError
         For an option this format does not have.
     ImportError
-        When its extra is not installed; the message names the ``pip install`` that cures it.
+        If its extra is not installed; the message names the ``pip install`` that cures it.
     """
-    try:
-        row = FORMATS[name]
-    except KeyError:
-        raise ValueError(f"no format is called {name!r}; there are {', '.join(formats())}") from None
+    row = row_of(name)
     module, _, cls = row.factory.partition(":")
     try:
         factory = getattr(importlib.import_module(module), cls)
@@ -124,10 +131,43 @@ def get_format(name: str, **options: Any) -> Format:
         if not row.extra:
             raise
         raise ImportError(f"{name} needs more: pip install 'vidformats[{row.extra}]' ({error})") from error
+    check_options(name, factory, options)
+    form: Format = factory(name=name, **(row.options | options))
+    return form
+
+
+def row_of(name: str) -> Row:
+    """Return what is known of a format; a name that two packages use means the one built in."""
+    if name in FORMATS:
+        return FORMATS[name]
+    if name not in _brought():
+        raise ValueError(f"no format is called {name!r}; there are {', '.join(formats(installed=True))}")
+    point = _brought()[name]
+    cls = point.load()
+    if not (isinstance(cls, type) and issubclass(cls, Format)):
+        raise TypeError(f"entry point {name} = {point.value}: expected a subclass of vidformats.Format, got {cls!r}")
+    return Row(point.value, (inspect.getdoc(cls) or "").partition("\n")[0], cls.extension)
+
+
+@functools.cache
+def _brought() -> dict[str, EntryPoint]:
+    """Return the entry points of other packages by name."""
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in FORMATS}
+
+
+def check_options(name: str, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Raise `TypeError` if `function`, the constructor of a format or its ``open``, does not take these options.
+
+    Asked before the call, so that a TypeError from inside it stays what it is: a bug, with its traceback.
+    """
+    signature = inspect.signature(function)
     try:
-        return factory(name=name, **(row.options | options))
+        signature.bind_partial(**options)
     except TypeError as error:
-        raise TypeError(f"{name}: {error}") from None
+        kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        known = [p for p in signature.parameters.values() if p.kind in kinds and p.default is not p.empty]
+        takes = ", ".join(f"{p.name}=" for p in known if p.name != "name") or "no options"
+        raise TypeError(f"{name}: {error}; it takes {takes}") from None
 
 
 def open_reader(name: str, source: ByteSource, options: dict[str, Any]) -> Reader:
@@ -141,10 +181,8 @@ def open_reader(name: str, source: ByteSource, options: dict[str, Any]) -> Reade
         If the source is not what it should be.
     """
     form = get_format(name)
-    try:
-        inspect.signature(form.open).bind(source, **options)
-    except TypeError as error:
-        raise TypeError(f"{name}: {error}") from None
+    if options:
+        check_options(name, form.open, options)
     reader = form.open(source, **options)
     if not hasattr(reader, "source"):  # a part of it, or what was inflated from it, may be the reader's own
         reader.source = source
@@ -162,32 +200,81 @@ def format_of(path: str | os.PathLike[str] | ByteSource) -> str:
         If nothing known fits.
     """
     source = open_source(path) if isinstance(path, (str, os.PathLike)) else path
-    names = source.names()
-    if isinstance(source, LocalFolder):
-        endings = {name[name.rfind(".") :].lower() for name in names if name[0] != "."}
-        kinds = {IMAGE_SUFFIXES[s] for s in endings if s in IMAGE_SUFFIXES}
-        if len(kinds) == 1:
-            return kinds.pop()
-        fault = (
-            f"holds several kinds of images ({', '.join(sorted(kinds))}); choose by format="
-            if kinds
-            else "is a folder without images"
-        )
-        raise FormatError(source.url, fault)
-    head, file = source.read(64, 0), Path(source.url)
-    named = name_for(file, default="binary")
-    if named == "binary" and file.with_name(file.name + ".json").exists():
+    file, head = Path(source.url), source.read(HEAD, 0)
+    names = _names(source, head)
+    named = _named(file) or "binary"
+    sidecar = file.with_name(file.name + ".json")
+    if named == "binary" and sidecar.exists() and get_format("binary").stranger(sidecar) is None:
         return named  # raw bytes may begin with anything, a magic number included
-    for name, row in FORMATS.items():
-        if any(head[at : at + len(magic)] == magic for at, magic in row.magic):
-            return name
+    for form in _candidates():
+        if form.sniff(head, names):
+            return form.name
+    if isinstance(source, LocalFolder):
+        kinds = sorted({os.path.splitext(name)[1] or name for name in names})[:9] or "nothing"
+        raise FormatError(source.url, f"expected a folder of images of one kind, got {kinds}; or choose by format=")
     return named
 
 
-def name_for(path: Path, default: str = "") -> str:
-    """Return the format that the ending of `path` stands for."""
+def _names(source: ByteSource, head: bytes) -> Sequence[str]:
+    """Return the names in a folder, a zip or the first part of a tar."""
+    with contextlib.suppress(Exception):  # a damaged archive has none to tell
+        if head.startswith(b"PK"):
+            with zipfile.ZipFile(source.as_file()) as archive:
+                return archive.namelist()
+        if head[257:262] == b"ustar":
+            with tarfile.open(fileobj=source.as_file(), mode="r:") as members:
+                return [member.name for member in itertools.islice(members, 100)]
+    return [name for name in source.names() if name[0] != "."]
+
+
+def _candidates() -> Iterator[Format]:
+    """Yield what may recognise a file: formats built in, then those of other packages."""
+    for name in FORMATS:
+        with contextlib.suppress(ImportError):  # an extra that is not installed
+            yield get_format(name)
+    for name, _ in _usable():
+        yield get_format(name)
+
+
+def _usable() -> Iterator[tuple[str, Row]]:
+    """Yield the formats of other packages; whatever is wrong with one, files of other formats open."""
+    for name in _brought():
+        try:
+            yield name, row_of(name)
+        except Exception as error:
+            warnings.warn(f"format {name} can't be used: {error}", RuntimeWarning, stacklevel=4)
+
+
+def name_for(path: Path) -> str:
+    """Return the format that the extension of `path` stands for.
+
+    Raises
+    ------
+    ValueError
+        If it stands for none.
+    """
+    if name := _named(path):
+        return name
+    raise ValueError(
+        f"{path}: cannot infer the format from the extension {path.suffix!r}; pass format=, one of "
+        f"{', '.join(formats(installed=True))}"
+    )
+
+
+def _named(path: Path) -> str | None:
     suffix = path.suffix.lower()
-    named = SUFFIXES.get(suffix) or next((n for n, row in FORMATS.items() if row.suffix == suffix != ""), default)
-    if not named:
-        raise ValueError(f"{path}: the ending does not tell the format; name one of {', '.join(formats())}")
-    return named
+    if suffix in SUFFIXES or not suffix:
+        return SUFFIXES.get(suffix)
+    built_in = (name for name, row in FORMATS.items() if row.suffix == suffix)
+    brought = (name for name, row in _usable() if row.suffix == suffix)
+    return next(itertools.chain(built_in, brought), None)
+
+
+def name_inside(target: Path, name: str) -> str:
+    """Return a file name for writing `target`: its own, if its extension is one that the format's class knows.
+
+    Libraries that write videos choose the container by the extension, and ``format=`` may ask for any name.
+    """
+    row, own = row_of(name), _named(target)
+    known = not row.suffix or (own is not None and row_of(own).factory == row.factory)
+    return target.name if known else "video" + row.suffix

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import Any
 
@@ -25,14 +26,16 @@ class Source:
 
     def __init__(self, video: Any, n_frames: int | None = None):
         self.array: np.ndarray | None = None
-        if n_frames is not None and n_frames < 0:
-            raise ValueError(f"n_frames counts frames, {n_frames} is none of its values")
+        if n_frames is not None and operator.index(n_frames) < 0:
+            raise ValueError(f"n_frames must be >= 0, got {n_frames}")
+        if isinstance(video, (str, bytes, bytearray, Mapping, Set)):
+            raise TypeError(f"expected an array, a Video or an iterable of frames, got {type(video).__name__}")
         if not isinstance(video, np.ndarray) and hasattr(video, "__array__") and not _is_stored(video):
-            video = np.asarray(video)
+            video = np.asanyarray(video)
         if isinstance(video, np.ndarray):
             if video.ndim == 0:
-                raise ValueError("a video has its frames on the first axis; this array has no axes")
-            self.array = np.asarray(video)  # a plain array, whatever subclass came
+                raise ValueError("expected frames on the first axis, got an array without axes")
+            self.array = _plain(video)
             self.shape: tuple[Any, ...] = video.shape
             self.dtype = video.dtype
         elif _is_stored(video):
@@ -41,18 +44,18 @@ class Source:
             n = n_frames if n_frames is not None else len(video) if isinstance(video, Sequence) else None
             self._frames = iter(video)
             try:
-                self._first = np.asarray(next(self._frames))
+                self._first = _plain(next(self._frames))
             except StopIteration:
                 raise ValueError(
-                    "an empty iterable has no frames, and so no shape; pass an array of shape (0, ...)"
+                    "an empty iterable tells no shape of frames; pass an array of shape (0, ...)"
                 ) from None
             self.shape, self.dtype = (n, *self._first.shape), self._first.dtype
         else:
-            raise TypeError(f"an array, a Video or an iterable of frames is written, not {type(video).__name__}")
+            raise TypeError(f"expected an array, a Video or an iterable of frames, got {type(video).__name__}")
         if self.dtype.hasobject or self.dtype.kind not in "biufc":
-            raise ValueError(f"only numbers are written, not {self.dtype}")
+            raise ValueError(f"expected numbers, got dtype {self.dtype}")
         if n_frames is not None and n_frames != self.shape[0]:
-            raise ValueError(f"{n_frames} frames were announced, {self.shape[0]} came")
+            raise ValueError(f"expected {n_frames} frames (n_frames={n_frames}), got {self.shape[0]}")
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -68,19 +71,13 @@ class Source:
         if self.array is not None or hasattr(self, "_items"):
             items = self.array if self.array is not None else self._items
             for block in blocks(self.shape[0], size):
-                yield np.ascontiguousarray(items[block])
+                yield self._checked(items[block], block.start, (block.stop - block.start, *self.frame_shape))
             return
         buffer, filled, total = np.empty((size, *self.frame_shape), self.dtype), 0, 0
         for item in chain([self._first], self._frames):
-            frame = np.asarray(item)
             if total == self.shape[0]:
-                raise ValueError(f"{total} frames were announced, more came")
-            if frame.shape != self.frame_shape or frame.dtype != self.dtype:
-                raise ValueError(
-                    f"frame {total} has shape {frame.shape} and dtype {frame.dtype}; "
-                    f"those before it have {self.frame_shape} and {self.dtype}"
-                )
-            buffer[filled] = frame
+                raise ValueError(f"expected {total} frames, got more")
+            buffer[filled] = self._checked(item, total, self.frame_shape)
             filled, total = filled + 1, total + 1
             if filled == size:
                 yield buffer
@@ -88,12 +85,22 @@ class Source:
         if filled:
             yield buffer[:filled]
         if self.shape[0] is not None and total != self.shape[0]:
-            raise ValueError(f"{self.shape[0]} frames were announced, {total} came")
+            raise ValueError(f"expected {self.shape[0]} frames, got {total}")
+
+    def _checked(self, item: Any, frame: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Return what the source gave as a C-contiguous array, if it is what the source announced."""
+        array = _plain(item)
+        if array.shape != shape or array.dtype.newbyteorder("=") != self.dtype.newbyteorder("="):
+            got = f"{array.shape} of {array.dtype}"
+            if array.dtype == object:  # what NumPy makes of a thing that it can't read, such as a sparse matrix
+                got = type(item).__name__
+            raise ValueError(f"frame {frame}: expected {shape} of {self.dtype} as announced, got {got}")
+        return np.asarray(array, self.dtype, order="C")  # unlike ascontiguousarray, this keeps an array without axes
 
     def need_length(self, format_name: str) -> None:
-        """Raise `ValueError` where the number of frames is not known before the first."""
+        """Raise `ValueError` if the number of frames is not known before the first."""
         if self.shape[0] is None:
-            raise ValueError(f"{format_name} needs the number of frames before the first: pass an array, or n_frames=")
+            raise ValueError(f"{format_name} requires the number of frames in advance; pass an array, or n_frames=")
 
     def whole(self, format_name: str) -> np.ndarray:
         """Return the video as one C-contiguous array, for formats that can't grow.
@@ -111,6 +118,13 @@ class Source:
             result[at : at + len(block)] = block
             at += len(block)
         return result
+
+
+def _plain(array: Any) -> np.ndarray:
+    """Return a plain array of whatever class came; masked pixels have no value to store."""
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise ValueError("masked pixels can't be stored; fill them first, as array.filled(0) does")
+    return np.asarray(array)
 
 
 def _is_stored(video: Any) -> bool:

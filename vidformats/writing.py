@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import os
+import platform
 import shutil
-import uuid
+import tempfile
+import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from vidformats import registry
+from vidformats.format import Format
 from vidformats.source import Source
 from vidformats.threads import default_threads
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows: nothing tells a writer that was killed from one at work, so nothing is swept
+    fcntl = None
 
 
 def write(
     video: Any,
-    path: str | os.PathLike,
+    path: str | bytes | os.PathLike,
     format: str | None = None,
     *,
     threads: int | None = None,
@@ -26,15 +38,19 @@ def write(
 ) -> str:
     """Store a video. The file appears whole under its name, or not at all.
 
+    Until then it lies in a hidden folder beside `path`. What killed writers left there is removed by the
+    next write into the same folder.
+
     Parameters
     ----------
     video : ndarray, Video, or iterable of ndarray
         ``(T, C, H, W)`` uint8 RGB or grey (C = 1); array formats hold any ``(T, ...)`` of numbers. An
         iterable yields frames and may be longer than memory, except into formats that can't grow.
     path : path-like
-        What is there already is replaced at the end.
+        A file that is there already is replaced at the end and keeps its mode; a folder of images is
+        replaced only by a format that writes one.
     format : str, optional
-        One of `vidformats.formats`; by default told by the ending of `path`.
+        One of `vidformats.formats`; by default inferred from the extension of `path`.
     threads : int, optional
         Threads that may encode; by default all CPUs of this process.
     n_frames : int, optional
@@ -50,9 +66,11 @@ def write(
     Raises
     ------
     ValueError
-        Where the format can't hold such a video; nothing was written.
+        If the format can't hold such a video, or the frames are not what the source announced. Nothing
+        is written, and a file that was there stays.
     FileExistsError
-        Where a folder is in the way that holds anything but images; it is not touched.
+        If something is in the way that is not this format's to replace: a device, a folder that holds
+        anything but images, or, beside a raw file, a ``.json`` that is no sidecar of ours.
 
     Examples
     --------
@@ -60,79 +78,206 @@ def write(
     >>> vf.write(np.zeros((8, 1, 6, 6), "uint8"), "dark.h5", "h5_frames", level=1)
     'dark.h5'
     """
-    path = Path(path)
-    form = registry.get_format(format or registry.name_for(path), threads=threads or default_threads(), **options)
+    path = Path(os.fsdecode(path))
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be >= 1, got {threads}")
+    name = format or registry.name_for(path)
+    form = registry.get_format(name, threads=threads or default_threads(), **options)
     source = Source(video, n_frames)
     form.check(source)
-    _check_target(path)
-    # Behind a link, it is what the link leads to that is replaced.
-    with _atomic(Path(os.path.realpath(path)), form.sidecars) as unfinished:
-        form.write(source, unfinished)
+    target = Path(os.path.realpath(path))  # of a symbolic link, what it leads to is replaced
+    _check_target(form, target)
+    with _hidden_folder(target.parent) as folder:
+        unfinished = folder / NEW / registry.name_inside(target, name)
+        try:
+            form.write(source, unfinished)
+        except Exception as error:
+            _name_the_path(error, unfinished, path)
+            raise
+        _put_in_place(unfinished, target, form.sidecars)
     return str(path)
 
 
-def _check_target(path: Path) -> None:
-    """Raise where writing would take away a folder that is no video."""
-    if path.is_dir():
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if not entry.is_file() or Path(entry.name).suffix.lower() not in registry.IMAGE_SUFFIXES:
-                    raise FileExistsError(f"{path}: is a folder that holds {entry.name}; only images are replaced")
+def _check_target(form: Format, target: Path) -> None:
+    """Raise if something is in the way that is not the format's to replace."""
+    if target.is_dir():
+        if not form.folder:
+            raise FileExistsError(f"{target}: expected a file or nothing, got a folder; {form.name} writes a file")
+        if (stranger := form.stranger(target)) is not None:
+            raise FileExistsError(f"{target}: is a folder that holds {stranger}; only folders of images are replaced")
+    elif target.exists() and not target.is_file():
+        raise FileExistsError(f"{target}: expected a regular file or nothing, got a device, pipe or socket")
+    for suffix in form.sidecars:
+        sidecar = target.with_name(target.name + suffix)
+        if os.path.lexists(sidecar) and form.stranger(sidecar) is not None:
+            raise FileExistsError(f"{sidecar}: is no sidecar of {form.name}; move it, or write to another name")
+
+
+def _name_the_path(error: Exception, unfinished: Path, path: Path) -> None:
+    """Let an error name the path that the user knows."""
+    if isinstance(error, OSError) and error.filename is not None:
+        error.filename = os.fsdecode(error.filename).replace(str(unfinished), str(path))
+    error.args = tuple(a.replace(str(unfinished), str(path)) if isinstance(a, str) else a for a in error.args)
+
+
+# The hidden folder
+
+PREFIX = f".vidformats-{zlib.crc32(platform.node().encode()):08x}-"
+"""Begins the names of our hidden folders, and tells which host made one."""
+
+ABANDONED = 86_400
+"""Seconds without a change after which the folder of another host is stale: its lock may not reach us."""
+
+LOCK, NEW, OLD = "lock", "new", "old"
+"""Inside a hidden folder: the lock, what is being written, and a folder that stepped aside for it."""
 
 
 @contextlib.contextmanager
-def _atomic(path: Path, sidecars: tuple[str, ...]) -> Iterator[Path]:
-    """Lend a sibling's name; when all went well it is on disk and takes the place of `path`."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder to write into")
-    token = uuid.uuid4().hex[:8]
-    unfinished = path.with_name(f".{path.stem}.{token}{path.suffix}")
-    pieces = [unfinished, *[unfinished.with_name(unfinished.name + s) for s in sidecars]]
+def _hidden_folder(parent: Path) -> Iterator[Path]:
+    """Lend a new folder inside `parent`, locked as long as this process lives."""
+    if not parent.is_dir():
+        raise FileNotFoundError(f"{parent}: no such folder to write into")
+    _sweep(parent)
+    folder, lock = _locked(parent)
     try:
-        yield unfinished
-        if unfinished.is_dir():
-            if hasattr(os, "sync"):
-                os.sync()  # one call for thousands of files
-        else:
-            for piece in pieces:
-                with _descriptor(piece, os.O_RDWR) as fd:
-                    os.fsync(fd)
-        for piece, suffix in reversed(list(zip(pieces, ("", *sidecars), strict=True))):
-            _replace(piece, path.with_name(path.name + suffix), token)
-        if os.name == "posix":
-            with _descriptor(path.parent, os.O_RDONLY) as fd:
-                os.fsync(fd)
+        (folder / NEW).mkdir()
+        yield folder
     finally:
-        for piece in pieces:
-            _remove(piece)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked(parent: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
+        try:
+            if fcntl:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # a sweep took it for stale in the moment before it was locked
+        except OSError:
+            return folder, lock  # a file system without locks: then no sweep takes it either
+        if os.fstat(lock).st_nlink:
+            return folder, lock
+        os.close(lock)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the folders of writers that were killed: the system gave their locks back."""
+    if fcntl is None:
+        return
+    for name in os.listdir(parent):
+        if not name.startswith(".vidformats-"):
+            continue
+        folder = parent / name
+        with contextlib.suppress(OSError):
+            lock = os.open(folder / LOCK, os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                changed = max(entry.stat().st_mtime for entry in [folder, *folder.rglob("*")])
+                if name.startswith(PREFIX) or time.time() - changed > ABANDONED:
+                    _restore(folder)
+                    shutil.rmtree(folder)
+            finally:
+                os.close(lock)
+
+
+# The last step
+
+
+def _put_in_place(unfinished: Path, target: Path, sidecars: tuple[str, ...]) -> None:
+    """Flush all pieces to the disk, then give them their names: sidecars first, the data last.
+
+    A sidecar tells the data it belongs to, so that a crash in between is noticed when the file is opened.
+    """
+    beside = [(unfinished.with_name(unfinished.name + s), target.with_name(target.name + s)) for s in sidecars]
+    pieces = [*beside, (unfinished, target)]
+    for piece, place in pieces:
+        if piece.is_file() and place.is_file():
+            shutil.copymode(place, piece)
+        _flush(piece)
+    before = [place.read_bytes() if place.exists() else None for _, place in beside]
+    try:
+        for piece, place in pieces:
+            _replace(piece, place, unfinished.parent.with_name(OLD))
+    except BaseException:
+        for (_, place), text in zip(beside, before, strict=True):
+            place.unlink(missing_ok=True) if text is None else place.write_bytes(text)
+        raise
+    if os.name == "posix":
+        with _descriptor(target.parent) as fd:
+            os.fsync(fd)
+
+
+def _flush(piece: Path) -> None:
+    """Put a file on the disk, or a folder of files.
+
+    For a folder by one ``syncfs``, which flushes this file system only: 2,000 images took 40 ms, and 500 ms
+    by ``fsync`` of each.
+    """
+    if piece.is_file():
+        with _descriptor(piece, os.O_RDWR) as fd:
+            os.fsync(fd)
+        return
+    if os.name == "posix":
+        with _descriptor(piece) as fd:
+            if _libc("syncfs", fd):
+                return
+    for entry in sorted(piece.iterdir()):
+        _flush(entry)
+    if os.name == "posix":
+        with _descriptor(piece) as fd:
+            os.fsync(fd)
+
+
+def _replace(new: Path, path: Path, old: Path) -> None:
+    """Rename over what is there; a folder, which rename can't replace, is exchanged or steps aside first."""
+    if not path.exists() or not (path.is_dir() or new.is_dir()):
+        os.replace(new, path)
+    elif not _libc("renameat2", -100, os.fsencode(new), -100, os.fsencode(path), 2):  # both AT_FDCWD, RENAME_EXCHANGE
+        old.mkdir()
+        aside = old / path.name
+        os.rename(path, aside)
+        try:
+            os.replace(new, path)
+        except BaseException:
+            os.rename(aside, path)
+            raise
+
+
+def _restore(folder: Path) -> None:
+    """Give back its name to what stepped aside for a writer that was killed before its own had it."""
+    old = folder / OLD
+    for entry in old.iterdir() if old.is_dir() else ():
+        if not os.path.lexists(place := folder.parent / entry.name):
+            os.rename(entry, place)
+
+
+def _libc(name: str, *args: Any) -> bool:
+    """Call a function of Linux's C library; False if it is not there or can't do that here.
+
+    Raises
+    ------
+    OSError
+        If it failed for another reason.
+    """
+    try:
+        function = getattr(ctypes.CDLL(None, use_errno=True), name)
+    except (AttributeError, OSError, TypeError):
+        return False
+    if function(*args) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.EOPNOTSUPP):
+        return False
+    raise OSError(code, os.strerror(code))
 
 
 @contextlib.contextmanager
-def _descriptor(path: Path, flags: int) -> Iterator[int]:
+def _descriptor(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
     fd = os.open(path, flags)
     try:
         yield fd
     finally:
         os.close(fd)
-
-
-def _replace(new: Path, path: Path, token: str) -> None:
-    """Rename over what is there. Where a folder is concerned it steps aside first, for rename can't replace it."""
-    if not path.exists() or not (path.is_dir() or new.is_dir()):
-        os.replace(new, path)
-        return
-    aside = path.with_name(f".{path.name}.{token}.old")
-    os.rename(path, aside)
-    try:
-        os.replace(new, path)
-    except BaseException:
-        os.rename(aside, path)
-        raise
-    _remove(aside)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

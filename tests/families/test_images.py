@@ -34,7 +34,7 @@ def test_other_things_in_the_folder_are_no_frames(folder):
 
 def test_several_kinds_need_a_choice(folder):
     Image.fromarray(RGB[0]).save(folder / "0.jpg")
-    with pytest.raises(vf.FormatError, match=r"several kinds of images \(jpg, png\); choose by format="):
+    with pytest.raises(vf.FormatError, match=r"images of one kind, got .*jpg.*png.*; or choose by format="):
         vf.open(folder)
     np.testing.assert_array_equal(vf.load(folder, format="png"), VIDEO)
     assert vf.load(folder, format="jpg").shape == (1, 3, 16, 16)
@@ -46,7 +46,7 @@ def test_kinds_of_one_format_may_be_mixed(folder):
 
 
 def test_folders_without_images(tmp_path):
-    with pytest.raises(vf.FormatError, match="without images"):
+    with pytest.raises(vf.FormatError, match="expected a folder of images of one kind, got nothing"):
         vf.open(tmp_path)
     (tmp_path / "a.txt").write_text("")
     for name in ("jpg", "png", "webp"):

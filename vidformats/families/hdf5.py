@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from vidformats.select import BLOCK
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
 from vidformats.threads import spread
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class H5(Format):
     level: int = 4
     dataset: str = "video"
     frames_per_chunk: int = 1
+
+    def sniff(self, head: bytes, names: Sequence[str]) -> bool:
+        """Know HDF5's signature, at the start or behind a user block; MATLAB's user block makes it a ``.mat``."""
+        at = (0, *(512 << k for k in range(7)))
+        return any(head.startswith(SIGNATURE, k) for k in at) and not head.startswith(b"MATLAB ")
 
     def write(self, video: Source, path: Path) -> None:
         """Store the dataset; only ``"automatic"`` needs the whole video at once."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,11 +52,25 @@ class Images(Format):
     lossless: bool = False
 
     holds: ClassVar[str] = "images"
+    folder: ClassVar[bool] = True
 
     @property
     def tolerance(self) -> float:
         """Largest mean absolute error on natural content, in grey levels."""
         return 0.0 if self.lossless else TOLERANCE[self.suffix]
+
+    def sniff(self, head: bytes, names: Sequence[str]) -> bool:
+        """Know a folder by its images, if they are all of one kind."""
+        extensions = {os.path.splitext(name)[1].lower() for name in names}
+        return not head and [kind for kind, known in KINDS.items() if extensions & set(known)] == [self.suffix]
+
+    def stranger(self, path: Path) -> str | None:
+        """Return the name of anything in a folder that is no image."""
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if not (entry.is_file() and entry.name.lower().endswith(tuple(chain(*KINDS.values())))):
+                    return entry.name
+        return None
 
     def write(self, video: Source, path: Path) -> None:
         """Encode in threads, a block of frames at a time."""

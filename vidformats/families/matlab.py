@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -31,6 +32,10 @@ class Mat(Format):
     """
 
     variable: str = "video"
+
+    def sniff(self, head: bytes, names: Sequence[str]) -> bool:
+        """Know MATLAB's text header, which 7.3 has too."""
+        return head.startswith(b"MATLAB ")
 
     def check(self, video: Source) -> None:
         """MATLAB has no half floats, and level 5 no element beyond 4 GB."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,12 @@ class Movie(Format):
     def tolerance(self) -> float:
         """Largest mean absolute error on natural content, in grey levels."""
         return MJPEG_TOLERANCE if self.fourcc.upper() == "MJPG" else MPEG4_TOLERANCE
+
+    def sniff(self, head: bytes, names: Sequence[str]) -> bool:
+        """Know AVI, for the row of motion JPEG, or else MP4, QuickTime, Matroska and WebM."""
+        if self.fourcc.upper() == "MJPG":
+            return head[:4] == b"RIFF" and head[8:12] == b"AVI "
+        return head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3"
 
     def write(self, video: Source, path: Path) -> None:
         """Encode frame by frame.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from vidformats.storage.members import Member
 @dataclass(frozen=True)
 class Npy(Format):
     """One array in one file, as ``numpy.save`` writes it."""
+
+    def sniff(self, head: bytes, names: Sequence[str]) -> bool:
+        """Know NumPy's magic string."""
+        return head.startswith(b"\x93NUMPY")
 
     def write(self, video: Source, path: Path) -> None:
         """Write the header, the frames as they come, and the header again with their number."""
@@ -53,7 +58,7 @@ def write_npy(file: Any, video: Source) -> None:
         file.seek(0)
         head(n_frames)
         if file.tell() != data:
-            raise ValueError(f"{n_frames} frames do not fit into the header; pass n_frames=")
+            raise ValueError(f"{n_frames} frames do not fit into the header that NumPy wrote; pass n_frames=")
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,10 @@ class Npz(Format):
 
     compressed: bool = False
     member: str = "video"
+
+    def sniff(self, head: bytes, names: Sequence[str]) -> bool:
+        """Know a zip that holds an array."""
+        return head.startswith(b"PK\x03\x04") and any(name.endswith(".npy") for name in names)
 
     def write(self, video: Source, path: Path) -> None:
         """Write one member. A zip can't grow: the checksum of the header would change with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ from vidformats.storage.base import ByteSource
 @dataclass(frozen=True)
 class Pickle(Format):
     """One array, pickled with protocol 5."""
+
+    def sniff(self, head: bytes, names: Sequence[str]) -> bool:
+        """Know the first opcode, which tells the protocol."""
+        return len(head) > 1 and head[0] == 0x80 and head[1] <= pickle.HIGHEST_PROTOCOL
 
     def write(self, video: Source, path: Path) -> None:
         """Pickle an array as it is; others get the same opcodes around their frames, which come in order."""

@@ -1,40 +1,61 @@
-"""What every format must do: one class, inherited by each. Adding a format adds its tests."""
+"""What every format must do: a class of tests that each format inherits, and adds nothing but its name.
+
+Requires pytest and hypothesis. A package with a format of its own tests it so::
+
+    from vidformats.testing import ArrayConformance
+
+    class TestZframes(ArrayConformance):
+        name = "zframes"
+"""
+
+from __future__ import annotations
 
 import gc
 import os
 import pickle
 import shutil
 import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import vidformats as vf
+from vidformats.registry import row_of
 from vidformats.testing.numbered import numbered, numbers_of, red
 
 T, H, W = 23, 32, 40
 SHAPE = (T, 3, H, W)
+"""Of the video that most tests read."""
+
+Frames = NDArray[np.uint8]
 
 
-def natural(n_frames=T, size=(H, W), channels=3):
+def natural(n_frames: int = T, size: tuple[int, int] = (H, W), channels: int = 3) -> Frames:
     """Return smooth moving content, ``(T, C, H, W)``: what lossy tolerances are stated for."""
     t, y, x = np.ogrid[:n_frames, : size[0], : size[1]]
     planes = [127 + 60 * np.sin((x + 2 * t) / 17 + c) + 50 * np.cos((y - t) / 13 - c) for c in range(channels)]
     return np.clip(np.stack(planes, axis=1), 0, 255).astype(np.uint8)
 
 
-def integers(n):
+def integers(n: int) -> st.SearchStrategy[int]:
+    """Draw an integer that chooses one of `n` items, from either end."""
     return st.integers(-n, n - 1)
 
 
-def slices(n):
+def slices(n: int) -> st.SearchStrategy[slice]:
+    """Draw any slice on an axis of `n` items, its ends also outside."""
     ends = st.none() | st.integers(-n - 3, n + 3)
     return st.builds(slice, ends, ends, st.none() | st.integers(-n, n).filter(bool))
 
 
-def first_axis(n):
+def first_axis(n: int) -> st.SearchStrategy[Any]:
+    """Draw what may choose frames."""
     lists = st.lists(integers(n), max_size=12)
     return st.one_of(
         integers(n),
@@ -49,8 +70,8 @@ def first_axis(n):
 
 
 @st.composite
-def indexes(draw, shape=SHAPE):
-    """Draw anything that may stand between the brackets."""
+def indexes(draw: st.DrawFn, shape: tuple[int, ...] = SHAPE) -> Any:
+    """Draw anything that may stand between the brackets of a video of `shape`."""
     first = draw(first_axis(shape[0]))
     if first is Ellipsis:
         return (Ellipsis, *draw(st.tuples(integers(shape[-1]) | slices(shape[-1])) | st.just(())))
@@ -61,24 +82,39 @@ def indexes(draw, shape=SHAPE):
     return tuple(index) if len(index) > 1 or draw(st.booleans()) else index[0]
 
 
-class Conformance:
-    """The contract. A subclass names its format, and options if the row's are not to be used."""
+Stored = tuple[str, Frames]
+"""A file, and what a whole read of it gave."""
 
-    name: str
-    options: dict = {}
-    also: str = ""
-    """Another format that the same bytes may be taken for, where the two are one layout."""
+
+class Conformance:
+    """The contract. A subclass names its format, and options if the defaults are not to be used.
+
+    Attributes
+    ----------
+    name : str
+        As in ``vf.formats(installed=True)``.
+    options : dict
+        For ``vf.write``.
+    also : str
+        Another format that the same bytes may be taken for, if the two are one layout.
+    """
+
+    name: ClassVar[str]
+    options: ClassVar[dict[str, Any]] = {}
+    also: ClassVar[str] = ""
 
     @property
-    def format(self):
+    def format(self) -> vf.Format:
+        """The format under test."""
         return vf.get_format(self.name, **self.options)
 
     @classmethod
-    def store(cls, video, folder):
-        path = folder / f"video{vf.registry.FORMATS[cls.name].suffix}"
-        return vf.write(video, path, cls.name, threads=2, **cls.options)
+    def store(cls, video: Any, folder: Path, **options: Any) -> str:
+        """Write `video` into a folder, and return its path."""
+        path = folder / f"video{row_of(cls.name).suffix}"
+        return vf.write(video, path, cls.name, threads=2, **cls.options, **options)
 
-    def assert_same(self, got, expected):
+    def assert_same(self, got: np.ndarray, expected: np.ndarray) -> None:
         """Equal to the bit, or within the tolerance that the format names."""
         assert got.shape == expected.shape
         assert got.dtype == expected.dtype
@@ -89,27 +125,31 @@ class Conformance:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def stored(cls, tmp_path_factory):
+    def stored(cls, tmp_path_factory: pytest.TempPathFactory) -> Stored:
         """Make a file of natural content; return it with what a whole read of it gave."""
         path = cls.store(natural(), tmp_path_factory.mktemp(cls.name))
         return path, vf.load(path)
 
-    def test_round_trip(self, stored):
+    def test_round_trip(self, stored: Stored) -> None:
+        """What was written comes back."""
         self.assert_same(stored[1], natural())
 
-    def test_format_is_told_by_the_content(self, stored):
+    def test_format_is_told_by_the_content(self, stored: Stored) -> None:
+        """`vf.open` needs no ``format=``."""
         with vf.open(stored[0]) as video:
             assert video.format in (self.name, self.also)
             assert (video.shape, video.dtype, video.nbytes, len(video)) == (SHAPE, np.uint8, T * 3 * H * W, T)
 
-    def test_named_format_opens_too(self, stored):
+    def test_named_format_opens_too(self, stored: Stored) -> None:
+        """``format=`` opens the same."""
         with vf.open(stored[0], format=self.name) as video:
             np.testing.assert_array_equal(video[:], stored[1])
 
     # One method serves all subclasses, so examples kept by one would be replayed by another: none are kept.
     @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(index=indexes(), threads=st.sampled_from([1, 2, 3]))
-    def test_every_index_means_what_numpy_means(self, stored, index, threads):
+    def test_every_index_means_what_numpy_means(self, stored: Stored, index: Any, threads: int) -> None:
+        """Shape, dtype and pixels are NumPy's, in a new array that the caller owns."""
         path, whole = stored
         with vf.open(path, threads=threads) as video:
             got, expected = video[index], whole[index]
@@ -125,17 +165,20 @@ class Conformance:
         "index",
         [T, -T - 1, [0, T], 1.5, "1", [0.5], np.ones(T - 1, bool), (0, 3), (0, 0, 0, 0, 0), (0, [1]), True],
     )
-    def test_wrong_index_is_an_index_error(self, stored, index):
+    def test_wrong_index_is_an_index_error(self, stored: Stored, index: Any) -> None:
+        """What NumPy refuses is refused."""
         with vf.open(stored[0]) as video, pytest.raises(IndexError):
             video[index]
 
-    def test_first_and_last_frame(self, stored):
+    def test_first_and_last_frame(self, stored: Stored) -> None:
+        """From either end."""
         path, whole = stored
         with vf.open(path) as video:
             for i in (0, T - 1, -1, -T):
                 np.testing.assert_array_equal(video[i], whole[i])
 
-    def test_frames_come_in_order(self, tmp_path):
+    def test_frames_come_in_order(self, tmp_path: Path) -> None:
+        """Each of many frames shows its own number, in whatever order it was asked for."""
         n = 300
         path = self.store(numbered(n), tmp_path)
         rng = np.random.default_rng(0)
@@ -151,32 +194,39 @@ class Conformance:
             for i in rng.integers(0, n, 9):
                 assert numbers_of(video[int(i) : int(i) + 1]) == [i]
 
-    def test_channels_are_rgb(self, tmp_path):
+    def test_channels_are_rgb(self, tmp_path: Path) -> None:
+        """Pure red comes back red."""
         r, g, b = vf.load(self.store(red(12), tmp_path)).mean(axis=(0, 2, 3))
         assert r > 230
         assert max(g, b) < 25
 
-    def test_empty_selections(self, stored):
+    def test_empty_selections(self, stored: Stored) -> None:
+        """No frames, or no pixels of them, are an empty array."""
         with vf.open(stored[0]) as video:
             assert video[5:5].shape == video[[]].shape == video[np.zeros(T, bool)].shape == (0, 3, H, W)
             assert video[2:4, :, 9:9].shape == (2, 3, 0, W)
 
     @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (33, 31), (31, 48), (17, 130)])
-    def test_odd_sizes(self, tmp_path, height, width):
+    def test_odd_sizes(self, tmp_path: Path, height: int, width: int) -> None:
+        """Sizes that codecs have to pad keep their shape."""
         video = natural(5, (height, width))
         got = vf.load(self.store(video, tmp_path))
         assert got.shape == video.shape
         if min(height, width) > 8:  # below a codec's block there is no natural content to speak of
             self.assert_same(got, video)
 
-    def test_one_frame(self, tmp_path):
+    def test_one_frame(self, tmp_path: Path) -> None:
+        """The shortest video."""
         self.assert_same(vf.load(self.store(natural(1), tmp_path)), natural(1))
 
-    def test_grey(self, tmp_path):
+    def test_grey(self, tmp_path: Path) -> None:
+        """One channel stays one."""
         self.assert_same(vf.load(self.store(natural(channels=1), tmp_path)), natural(channels=1))
 
-    def test_reading_into_the_callers_memory(self, stored):
+    def test_reading_into_the_callers_memory(self, stored: Stored) -> None:
+        """``read(out=)`` fills memory of any strides, and refuses what does not fit."""
         path, whole = stored
+        wrong: Any
         buffer = np.zeros((6, 3, H, W), np.uint8)
         strided = np.zeros((3, 6, W, H), np.uint8).transpose(1, 0, 3, 2)
         with vf.open(path) as video:
@@ -192,14 +242,16 @@ class Conformance:
         np.testing.assert_array_equal(buffer, whole[:12:2])
         np.testing.assert_array_equal(strided, whole[[5, 5, 1, 9, 0, 22]])
 
-    def test_results_are_the_callers(self, stored):
+    def test_results_are_the_callers(self, stored: Stored) -> None:
+        """Writing into a result changes nothing that is read later."""
         path, whole = stored
         with vf.open(path) as video:
             first = video[:4]
             first[:] = 0
             np.testing.assert_array_equal(video[:4], whole[:4])
 
-    def test_use_after_close(self, stored):
+    def test_use_after_close(self, stored: Stored) -> None:
+        """A closed video says so; closing twice is no error."""
         video = vf.open(stored[0])
         video.close()
         video.close()
@@ -207,7 +259,8 @@ class Conformance:
             video[0]
         assert "closed" in repr(video)
 
-    def test_two_handles_at_once(self, stored):
+    def test_two_handles_at_once(self, stored: Stored) -> None:
+        """Two videos of one file do not disturb each other."""
         path, whole = stored
         with vf.open(path) as one, vf.open(path) as two:
             for i in (0, 9, 3):
@@ -215,11 +268,12 @@ class Conformance:
             one.close()
             np.testing.assert_array_equal(two[::5], whole[::5])
 
-    def test_threads_share_one_video(self, stored):
+    def test_threads_share_one_video(self, stored: Stored) -> None:
+        """Four threads read one video."""
         path, whole = stored
-        errors = []
+        errors: list[BaseException] = []
 
-        def read(seed):
+        def read(seed: int) -> None:
             rng = np.random.default_rng(seed)
             try:
                 for _ in range(6):
@@ -236,7 +290,8 @@ class Conformance:
                 worker.join()
         assert not errors
 
-    def test_pickles_as_an_address(self, stored):
+    def test_pickles_as_an_address(self, stored: Stored) -> None:
+        """A pickle holds no frames, and opens the file again."""
         path, whole = stored
         with vf.open(path, threads=1) as video:
             packed = pickle.dumps(video)
@@ -246,29 +301,31 @@ class Conformance:
         with pytest.raises(ValueError, match="closed"):
             pickle.loads(pickle.dumps(video))[0]
 
-    def test_iterates_over_frames(self, stored):
+    def test_iterates_over_frames(self, stored: Stored) -> None:
+        """Iteration and ``np.asarray`` give all frames."""
         path, whole = stored
         with vf.open(path) as video:
             for got, expected in zip(video, whole, strict=True):
                 np.testing.assert_array_equal(got, expected)
             np.testing.assert_array_equal(np.asarray(video), whole)
 
-    def test_an_iterable_is_written(self, tmp_path):
+    def test_an_iterable_is_written(self, tmp_path: Path) -> None:
+        """From a generator, or with ``n_frames=`` if the format needs the length."""
         video = natural()
         try:
             path = self.store((frame for frame in video), tmp_path)
         except ValueError as error:  # a format that can't grow says so, and takes the number
             assert "n_frames" in str(error)
             assert os.listdir(tmp_path) == []
-            path = tmp_path / f"video{vf.registry.FORMATS[self.name].suffix}"
-            vf.write(iter(video), path, self.name, n_frames=T, **self.options)
+            path = self.store(iter(video), tmp_path, n_frames=T)
         self.assert_same(vf.load(path), video)
 
-    def test_a_failed_write_leaves_what_was_there(self, tmp_path):
+    def test_a_failed_write_leaves_what_was_there(self, tmp_path: Path) -> None:
+        """The old file stays, and nothing is left beside it."""
         path = self.store(natural(), tmp_path)
         before = vf.load(path)
 
-        def breaks():
+        def breaks() -> Iterator[Frames]:
             yield from natural()
             raise RuntimeError("the camera fell over")
 
@@ -278,17 +335,19 @@ class Conformance:
         np.testing.assert_array_equal(vf.load(path), before)
         assert sorted(os.listdir(tmp_path)) == listing
 
-    def test_a_second_write_replaces(self, tmp_path):
+    def test_a_second_write_replaces(self, tmp_path: Path) -> None:
+        """The new video stands under the name, and nothing else."""
         self.store(natural(), tmp_path)
         path = self.store(natural(9)[::-1], tmp_path)
         self.assert_same(vf.load(path), natural(9)[::-1])
         assert len([n for n in os.listdir(tmp_path) if not n.endswith(".json")]) == 1
 
-    def test_a_video_is_copied_from_format_to_format(self, stored, tmp_path):
+    def test_a_video_is_copied_from_format_to_format(self, stored: Stored, tmp_path: Path) -> None:
+        """A `Video` is a source."""
         with vf.open(stored[0]) as video:
             np.testing.assert_array_equal(vf.load(vf.write(video, tmp_path / "copy.npy")), stored[1])
 
-    def test_a_truncated_file_is_a_format_error(self, stored, tmp_path):
+    def test_a_truncated_file_is_a_format_error(self, stored: Stored, tmp_path: Path) -> None:
         """Either opening or reading fails, and names the file; wrong pixels never come out."""
         path, whole = stored
         cut = tmp_path / os.path.basename(path)
@@ -311,7 +370,8 @@ class Conformance:
                 assert len(got) < len(whole)
                 np.testing.assert_array_equal(got, whole[: len(got)])
 
-    def test_files_are_released(self, stored):
+    def test_files_are_released(self, stored: Stored) -> None:
+        """No descriptor stays open."""
         if not os.path.isdir("/proc/self/fd"):
             pytest.skip("open files can be listed on Linux only")
         path, _ = stored
@@ -325,20 +385,26 @@ class Conformance:
         gc.collect()
         assert len(os.listdir("/proc/self/fd")) <= before
 
-    def test_missing_file(self, tmp_path):
+    def test_missing_file(self, tmp_path: Path) -> None:
+        """A missing file is a FileNotFoundError."""
         with pytest.raises(FileNotFoundError):
             vf.open(tmp_path / "none", format=self.name)
 
-    def test_unknown_options_are_refused(self, stored, tmp_path):
+    def test_unknown_options_are_refused(self, stored: Stored, tmp_path: Path) -> None:
+        """An option that the format does not have is a TypeError that names it."""
         with pytest.raises(TypeError, match="colour"):
             vf.open(stored[0], colour="blue")
         with pytest.raises(TypeError, match="colour"):
             vf.write(natural(), tmp_path / "x", self.name, colour="blue")
 
-    def test_record_and_repr_hold_the_options(self):
-        assert self.format.record()["name"] == self.name
-        assert self.format == vf.get_format(self.name, **self.options)
-        assert eval(repr(self.format), {type(self.format).__name__: type(self.format)}) == self.format
+    def test_record_and_repr_hold_the_options(self) -> None:
+        """Either makes the same format again; how many threads encode is no option."""
+        form, options = self.format, self.format.record()
+        assert options.pop("name") == self.name
+        assert "threads" not in options
+        assert options.items() >= self.options.items()
+        assert vf.get_format(self.name, threads=5, **options) == form
+        assert eval(repr(form), {type(form).__name__: type(form)}) == form
 
 
 ARRAYS = [
@@ -356,7 +422,8 @@ class ArrayConformance(Conformance):
     """Further, for formats that hold any array."""
 
     @pytest.mark.parametrize(("shape", "dtype"), ARRAYS)
-    def test_any_shape_and_dtype(self, tmp_path, shape, dtype):
+    def test_any_shape_and_dtype(self, tmp_path: Path, shape: tuple[int, ...], dtype: str) -> None:
+        """Any ``(T, ...)`` of numbers."""
         rng = np.random.default_rng(0)
         array = (rng.random(shape) * 200).astype(dtype)
         path = self.store(array, tmp_path)
@@ -367,17 +434,20 @@ class ArrayConformance(Conformance):
             frames = rng.integers(0, shape[0], 50)
             np.testing.assert_array_equal(video[frames], array[frames])
 
-    def test_no_frames(self, tmp_path):
+    def test_no_frames(self, tmp_path: Path) -> None:
+        """A video without frames keeps its shape."""
         with vf.open(self.store(np.zeros((0, 3, 4, 5), np.uint8), tmp_path)) as video:
             assert video[:].shape == (0, 3, 4, 5)
 
-    def test_other_byte_order_is_written_and_read(self, tmp_path):
+    def test_other_byte_order_is_written_and_read(self, tmp_path: Path) -> None:
+        """Results are in the machine's byte order."""
         array = np.arange(60, dtype=">u2").reshape(10, 6)
         got = vf.load(self.store(array, tmp_path))
         assert got.dtype.isnative
         np.testing.assert_array_equal(got, array)
 
-    def test_text_is_refused(self, tmp_path):
+    def test_text_is_refused(self, tmp_path: Path) -> None:
+        """Only numbers are written."""
         with pytest.raises(ValueError, match="numbers"):
             self.store(np.array(["a", "b"]), tmp_path)
 
@@ -386,16 +456,18 @@ class ImageConformance(Conformance):
     """Further, for formats that hold images only."""
 
     @pytest.mark.parametrize("shape", [(5,), (4, 3, 8), (4, 2, 8, 8), (4, 3, 0, 8), (0, 3, 8, 8)])
-    def test_other_shapes_are_refused(self, tmp_path, shape):
+    def test_other_shapes_are_refused(self, tmp_path: Path, shape: tuple[int, ...]) -> None:
+        """What is no image is refused, and nothing is written."""
         with pytest.raises(ValueError, match=self.name):
             self.store(np.zeros(shape, np.uint8), tmp_path)
         assert os.listdir(tmp_path) == []
 
-    def test_other_dtypes_are_refused(self, tmp_path):
+    def test_other_dtypes_are_refused(self, tmp_path: Path) -> None:
+        """Only the dtypes in `pixels` are written."""
         with pytest.raises(ValueError, match=self.name):
             self.store(np.zeros(SHAPE, np.float32), tmp_path)
 
 
-def conformance_of(name):
+def conformance_of(name: str) -> type[Conformance]:
     """Return the class that a format has to pass."""
     return ArrayConformance if vf.get_format(name).holds == "arrays" else ImageConformance

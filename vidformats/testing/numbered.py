@@ -5,18 +5,25 @@
 299
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.uint8]
 
 GRID = 4
 """Blocks a side: 16 bits, so 65,536 frames. From 32 x 32 on each covers 8 x 8 pixels, as codecs see them."""
 
 
-def numbered(n_frames, size=(32, 32), channels=3, start=0):
+def numbered(n_frames: int, size: int | tuple[int, int] = (32, 32), channels: int = 3, start: int = 0) -> Frames:
     """Return ``(n_frames, channels, H, W)`` uint8: frame `i` shows ``start + i`` in black and white blocks.
 
-    `size` is H and W, or one figure for both; at least 4, and at least 32 where the codec is lossy.
+    `size` is H and W, or one figure for both; at least 4, and at least 32 if the codec is lossy.
     """
-    height, width = (size, size) if np.isscalar(size) else size
+    height, width = (size, size) if isinstance(size, int) else size
     numbers = np.arange(start, start + n_frames)
     rows, columns = np.arange(height) * GRID // height, np.arange(width) * GRID // width
     bits = rows[:, None] * GRID + columns
@@ -24,7 +31,7 @@ def numbered(n_frames, size=(32, 32), channels=3, start=0):
     return np.repeat((white * 255).astype(np.uint8)[:, None], channels, axis=1)
 
 
-def number_of(frame):
+def number_of(frame: Frames) -> int:
     """Return the number that a frame ``(C, H, W)`` shows, read in the middle of each block."""
     _, height, width = frame.shape
     brightness = frame.mean(axis=0)
@@ -39,14 +46,14 @@ def number_of(frame):
     return number
 
 
-def numbers_of(frames):
+def numbers_of(frames: Iterable[Frames]) -> list[int]:
     """Return the numbers of many frames ``(N, C, H, W)``, as a list."""
     return [number_of(frame) for frame in frames]
 
 
-def red(n_frames, size=(32, 32)):
-    """Return ``(n_frames, 3, H, W)`` uint8 of pure red: blue, where channels are swapped."""
-    height, width = (size, size) if np.isscalar(size) else size
+def red(n_frames: int, size: int | tuple[int, int] = (32, 32)) -> Frames:
+    """Return ``(n_frames, 3, H, W)`` uint8 of pure red: blue if channels are swapped."""
+    height, width = (size, size) if isinstance(size, int) else size
     video = np.zeros((n_frames, 3, height, width), np.uint8)
     video[:, 0] = 255
     return video
