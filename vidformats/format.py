@@ -52,7 +52,7 @@ class Reader:
         Whether it reads from memory if its source is kept mapped.
     """
 
-    weight: ClassVar[int] = 1
+    weight: int = 1
     maps: bool = False
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

@@ -1,15 +1,12 @@
 import os
 import struct
-import threading
 from fractions import Fraction
 
-import cv2
 import numpy as np
 import pytest
 
 import vidformats as vf
 from vidformats.errors import FormatError
-from vidformats.readers import stream
 from vidformats.readers.stream import StreamReader
 from vidformats.select import plan
 from vidformats.storage import open_source
@@ -17,8 +14,7 @@ from vidformats.testing.numbered import number_of, numbered, numbers_of
 
 av = pytest.importorskip("av", reason="makes the awkward files; of the extra codecs")
 
-STAMPED = hasattr(cv2, "CAP_PROP_PTS")
-stamped = pytest.mark.skipif(not STAMPED, reason="before 4.11 OpenCV tells no packet's time: all is counted")
+both = pytest.mark.parametrize("decoder", ["pyav", "opencv"])
 N = 100
 X264 = {"preset": "fast", "crf": "20"}
 RNG = np.random.default_rng(0)
@@ -127,46 +123,21 @@ def awkward(folder, name):
     return encode(folder / name, codec, **options)
 
 
+@both
 @pytest.mark.parametrize("name", AWKWARD)
-def test_every_frame_is_the_one_of_a_sequential_decode(name, tmp_path):
-    reader = agrees(awkward(tmp_path, name))
-    assert reader.info["indexed"] == (STAMPED and "untimed" not in name)
-    assert reader.info["frames"] == reader.shape[0]
-
-
-@pytest.mark.parametrize("name", ["plain.avi", "open_gop.mp4", "vp9.webm"])
-def test_without_trusting_stamps(name, tmp_path):
+def test_every_frame_is_the_one_of_a_sequential_decode(name, decoder, tmp_path):
     path = awkward(tmp_path, name)
-    assert not agrees(path, StreamReader(open_source(path), counted=True)).info["indexed"]
+    reader = agrees(path, StreamReader(open_source(path), decoder=decoder))
+    assert reader.info["frames"] == reader.shape[0] == len(reader.times)
 
 
-@stamped
-@pytest.mark.parametrize("name", ["plain.avi", "lossless.mkv", "motion_jpeg.avi", "vp9.webm", "odd_rate.mov"])
-def test_picked_packets_decode_to_the_same_pixels(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", AWKWARD)
+def test_the_packets_and_a_whole_decode_give_the_same_index(name, tmp_path):
     path = awkward(tmp_path, name)
-    reader, frames = StreamReader(open_source(path)), [70, 3, 41, 99, 42]
-    monkeypatch.setattr(stream, "OPEN", 10**9)
-    grabbed = read(reader, frames, 2)
-    monkeypatch.setattr(stream, "OPEN", -(10**9))
-    made = []
-    monkeypatch.setattr(stream, "splice", lambda *a: made.append(a) or splice(*a))
-    picked = read(reader, frames, 2)
-    assert bool(made) == hasattr(cv2, "IStreamReader")
-    np.testing.assert_array_equal(picked, grabbed)
-
-
-splice = stream.splice
-
-
-@stamped
-def test_packets_that_can_not_be_picked_are_decoded_in_place(tmp_path, monkeypatch):
-    path = encode(tmp_path / "plain.avi", "mpeg4", g="12", bit_rate=2_000_000)
-    reader = StreamReader(open_source(path))
-    monkeypatch.setattr(stream, "OPEN", -(10**9))
-    spliced = StreamReader._spliced
-    monkeypatch.setattr(StreamReader, "_spliced", lambda self, packets: spliced(self, packets[:-1]))
-    assert numbers_of(read(reader, [80, 5])) == [80, 5]
-    assert not reader._index.plain
+    told, counted = StreamReader(open_source(path)), StreamReader(open_source(path), counted=True)
+    np.testing.assert_array_equal(told._index.packets, counted._index.packets)
+    np.testing.assert_array_equal(told._index.start, counted._index.start)
+    np.testing.assert_array_equal(told.times, counted.times)
 
 
 def edited(path, entries):
@@ -203,15 +174,16 @@ EDITS = {
 }
 
 
+@both
 @pytest.mark.parametrize("name", EDITS)
-def test_edit_lists(name, tmp_path):
+def test_edit_lists(name, decoder, tmp_path):
     path = encode(tmp_path / "edited.mp4", "libx264", g="20", **X264)
     # 12,800 ticks a second are 512 a frame; B-frames delay the first by two.
-    agrees(edited(path, [(ms, -1 if first < 0 else 1024 + 512 * first) for ms, first in EDITS[name]]))
+    edited(path, [(ms, -1 if first < 0 else 1024 + 512 * first) for ms, first in EDITS[name]])
+    agrees(path, StreamReader(open_source(path), decoder=decoder))
 
 
-# Before 4.11 OpenCV itself stops where the header says that a file ends.
-@pytest.mark.parametrize("announced", [pytest.param(10, marks=stamped), 1_000_000])
+@pytest.mark.parametrize("announced", [10, 1_000_000])
 def test_a_wrong_frame_count_in_the_header(announced, tmp_path):
     path = encode(tmp_path / "plain.avi", "mpeg4", g="12", bit_rate=2_000_000)
     data = bytearray(path.read_bytes())
@@ -220,82 +192,6 @@ def test_a_wrong_frame_count_in_the_header(announced, tmp_path):
         data[at : at + 4] = struct.pack("<I", announced)
     path.write_bytes(data)
     assert agrees(path).shape[0] == N
-
-
-@stamped
-def test_consecutive_reads_go_on_without_a_seek(tmp_path, monkeypatch):
-    reader = StreamReader(open_source(encode(tmp_path / "a.mp4", "libx264", g="12", **X264)))
-    monkeypatch.setattr(stream.Capture, "_seek", lambda *a: pytest.fail("sought"))
-    monkeypatch.setattr(stream, "splice", lambda *a: pytest.fail("picked"))
-    for i in [0, 0, *range(1, 60), 62, 63]:
-        assert number_of(read(reader, [i])[0]) == i
-
-
-@stamped
-def test_a_jump_decodes_little(tmp_path):
-    reader = StreamReader(open_source(encode(tmp_path / "a.mp4", "libx264", n=400, g="12", bf="0", **X264)))
-    assert reader._index.jump(np.arange(400)).max() <= 12 + stream.PREROLL + stream.JUMP
-    frames = [399, 30, 250]
-    grabs = []
-
-    class Counting:
-        def __init__(self, cv):
-            self.cv = cv
-
-        def __getattr__(self, name):
-            return getattr(self.cv, name)
-
-        def grab(self):
-            grabs.append(1)
-            return self.cv.grab()
-
-    for capture in reader._idle:
-        capture.cv = Counting(capture.cv)
-    for frame in frames:
-        assert number_of(read(reader, [frame])[0]) == frame
-    assert len(grabs) < 3 * (12 + stream.PREROLL)
-
-
-@stamped
-def test_a_seek_that_lands_too_late_starts_farther_back(tmp_path, monkeypatch):
-    reader = StreamReader(open_source(encode(tmp_path / "a.mp4", "libx264", g="12", **X264)))
-    settings = []
-
-    class Late:
-        def __init__(self, cv):
-            self.cv = cv
-
-        def __getattr__(self, name):
-            return getattr(self.cv, name)
-
-        def set(self, what, value):
-            settings.append(value)
-            return self.cv.set(what, value + 800 if len(settings) < 3 else value)
-
-    capture = stream.Capture(reader._path)
-    capture.cv = Late(capture.cv)
-    capture.go(reader._index, 70, 0)
-    assert capture.at == 70
-    assert number_of(capture.image().transpose(2, 0, 1)) == 70
-    assert len(settings) >= 2
-
-
-def test_threads_and_readers_at_once(tmp_path):
-    path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
-    shared, wrong = StreamReader(open_source(path)), []
-
-    def work(seed):
-        rng, mine = np.random.default_rng(seed), StreamReader(open_source(path))
-        for _ in range(6):
-            frames = rng.integers(0, N, 9)
-            for reader in (shared, mine):
-                wrong.extend(set(numbers_of(read(reader, frames, 2))) ^ set(frames.tolist()))
-
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    [t.start() for t in threads]
-    [t.join() for t in threads]
-    assert not wrong
-    assert len(shared._idle) <= 2 * stream.IDLE
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are counted through /proc")
@@ -329,20 +225,6 @@ def test_a_damaged_file_never_gives_another_frame(tmp_path):
     assert numbers_of(read(StreamReader(open_source(path), counted=True), range(n // 3))) == list(range(n // 3))
 
 
-@stamped
-def test_frames_missing_in_the_middle_are_told(tmp_path, monkeypatch):
-    path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
-    reader = StreamReader(open_source(path))
-    reader._index = reader._index._replace(stamps=reader._index.stamps + (np.arange(N) > 50))
-    assert numbers_of(read(reader, [60, 20])) == [60, 20]  # the count agrees: decoded from the start
-    assert not len(reader._index.stamps)
-    reader = StreamReader(open_source(path))
-    reader._index = reader._index._replace(stamps=reader._index.stamps + (np.arange(N) > 50))
-    monkeypatch.setattr(stream, "shown", lambda path: np.arange(N - 1.0))
-    with pytest.raises(FormatError, match="99 can be decoded; open it with counted=True"):
-        read(reader, [60])
-
-
 @pytest.mark.parametrize(
     "content", [b"#EXTM3U\n/etc/passwd\n", b"ffconcat version 1.0\nfile /etc/passwd\n", bytes(5000), b"no video at all"]
 )
@@ -368,9 +250,3 @@ def test_sound_alone(tmp_path):
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         StreamReader(open_source(tmp_path / "none.mp4"))
-
-
-def test_old_opencv_without_stamps_of_packets(tmp_path, monkeypatch):
-    path = encode(tmp_path / "a.mp4", "libx264", g="12", **X264)
-    monkeypatch.setattr(stream, "packets", lambda path: (np.zeros(N), np.ones(N, bool)))
-    assert not agrees(path).info["indexed"]

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidformats.decoders import open_decoder
 from vidformats.format import Format, Reader
 from vidformats.opencv import cv2
-from vidformats.readers.stream import StreamReader, packets
+from vidformats.readers.stream import StreamReader
 from vidformats.source import Source
+from vidformats.storage import open_source
 from vidformats.storage.base import ByteSource
 
 TAG = b"vidformats.shape"
@@ -84,14 +86,22 @@ class Movie(Format):
                 )
             n_frames += len(block)
         writer.release()
-        written = len(packets(path)[0])
+        written = len(open_decoder(open_source(path)).packets().pts)
         if written != n_frames:
             raise OSError(f"{path}: {written} of {n_frames} frames were written; is the disk full?")
         note(path, (n_frames, channels, height, width))
 
-    def open(self, source: ByteSource, counted: bool = False) -> Reader:
-        """Open a video file; ``counted=True`` decodes it once to count the frames, as a damaged one needs."""
-        return StreamReader(source, noted(source), counted)
+    def open(
+        self,
+        source: ByteSource,
+        stream: int | None = None,
+        rotate: bool = True,
+        depth: int | None = None,
+        counted: bool = False,
+        decoder: str | None = None,
+    ) -> Reader:
+        """Open a video file; see `StreamReader` for the options."""
+        return StreamReader(source, noted(source), stream, rotate, depth, counted, decoder)
 
 
 def note(path: Path, shape: tuple[int, ...]) -> None:

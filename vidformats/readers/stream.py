@@ -1,267 +1,60 @@
-"""A codec's stream: decoded from the nearest useful key frame, each frame known by its time stamp.
-
-OpenCV can read a file's packets without decoding them. Sorted by time stamp they are the frames in the
-order they are shown, so that a grabbed frame's stamp tells which one it is, wherever a seek landed. A
-stream whose packets and frames disagree is decoded from its start and counted: slow, but never wrong.
-
-Where packets lie in the order they are shown, those that a request needs are picked out, and a decoder
-gets nothing else: of a stream of key frames just the wanted ones.
-"""
+"""Frames of a video file: decoded from the nearest key frame, each known by its packet, parts side by side."""
 
 from __future__ import annotations
 
-import io
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidformats.decoders import open_decoder
+from vidformats.decoders.base import Decoder
+from vidformats.decoders.index import Index, index_of
 from vidformats.errors import FormatError
 from vidformats.format import Reader
-from vidformats.opencv import cv2
-from vidformats.readers.mp4 import Packets, packets_of
-from vidformats.readers.splice import splice
-from vidformats.select import Plan, frames_in, runs
+from vidformats.select import Crop, Plan
 from vidformats.storage.base import ByteSource
 from vidformats.threads import spread
 
-PREROLL = 16
-"""Frames before its target at which OpenCV's seek looks for a key frame; it decodes from there, so a jump to
-frame w costs about as much as grabbing ``w - last key frame before (w - 16)`` frames."""
+LARGE = 300_000
+"""Pixels of a frame from which a decoder gains by threads of its own: below, they cost more than they bring."""
 
-JUMP, OPEN, PICK, PICK_TOLD = 4, 20, 1.35, 1.05
-"""What a seek costs besides, what opening picked packets does, and what decoding one costs with picking it, the
-latter where the file tells their places: in frames grabbed, measured at 120 x 120."""
+PARTS, PART = 4, 32
+"""At most so many parts per thread, of at least so many packets: enough to even out the threads."""
 
-PARTS, PART = 4, 64
-"""At most so many parts a thread, of at least so many grabbed frames: enough to even out the threads."""
+IDLE = 64 << 20
+"""Bytes that the decoders kept for the next read may take, at least one of each kind."""
 
-PICKED = 512 << 10
-"""Bytes of packets that are picked out at a time, by each thread."""
-
-TOGETHER = 256 << 10
-"""Bytes of decoded frames that are put into the planes of the result at a time: they stay in the caches."""
-
-IDLE = 4
-"""Captures of a kind kept for the next read. Each holds a decoder's reference frames and one converted
-frame: about 2 MB at 120 x 120, and 40 MB at 1920 x 1080."""
-
-HEAD, TAIL = 16, 32 << 20
-"""How much is decoded at open to see whether packets and frames agree: frames at the start, and at most
-so many pixels from the last key frame to the end. What disagrees in between is found when it is read."""
-
-TIMED = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-"""Boxes that begin an MP4 or QuickTime file. They and Matroska give every packet the time it is shown; others
-may only give the order of decoding."""
-
-ALONE = ("FMP4", "mp4v", "XVID", "DIVX", "MJPG", "mjpg", "FFV1", "ffv1", "VP80", "VP90")
-"""Codecs whose packets need nothing but those from the key frame on, as tests show. H.264 counts its frames
-across key frames, and does not like gaps."""
-
-
-class Index(NamedTuple):
-    """Which frames a stream holds.
-
-    Attributes
-    ----------
-    n_frames : int
-    stamps : (T,) ndarray of float64, milliseconds
-        When each is shown, strictly rising; empty where stamps can't tell the frames apart.
-    keys : (K,) ndarray of int64
-        The key frames.
-    closed : bool
-        No frame shown before a key frame comes after it in the file: whatever a seek delivers is whole.
-    plain : bool
-        The packets are the frames, in their order.
-    """
-
-    n_frames: int
-    stamps: NDArray[np.float64] = np.empty(0)
-    keys: NDArray[np.int64] = np.empty(0, np.int64)
-    closed: bool = False
-    plain: bool = False
-
-    def start(self, frames: Any) -> Any:
-        """Return the key frame at or before each of `frames`; 0 where there is none."""
-        if not len(self.keys):
-            return np.zeros_like(frames)
-        at = np.searchsorted(self.keys, frames, "right") - 1
-        return np.where(at < 0, 0, self.keys[at])
-
-    def jump(self, frames: Any) -> Any:
-        """Return what a jump to each of `frames` costs, in frames grabbed."""
-        targets = frames if self.closed else self.start(frames)
-        return frames - self.start(np.maximum(targets - PREROLL, 0)) + JUMP
-
-    def first(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the packet from which each of the rising `frames` is decoded, after the one before it."""
-        return np.maximum(self.start(frames), np.concatenate(([0], frames[:-1] + 1)))
+HELD = 12
+"""Frames that a decoder holds: those that others depend on, and those in its pool."""
 
 
 class Lost(Exception):
-    """The frame that was grabbed is not the one that the index expects."""
+    """The wanted frame did not come."""
 
 
-class Capture:
-    """One decoder with its place in the stream: the frame grabbed last, -1 before the first.
+@dataclass
+class Lent:
+    """A decoder that keeps its place between reads.
 
-    Parameters
+    Attributes
     ----------
-    path : Path
-    raw : bool
-        Deliver packets as they are, and decode nothing.
-    data : buffer, optional
-        Read from this instead of the file.
+    decoder : Decoder
+    frame : int
+        The frame that came last; -1 before the first.
     """
 
-    def __init__(self, path: Path, raw: bool = False, data: Any = None):
-        self.path, self.raw, self.at = path, raw, -1
-        self.images: np.ndarray | None = None
-        # One thread each: at small frames FFmpeg's own threading is 2 times slower than decoding two parts.
-        settings = [cv2.CAP_PROP_N_THREADS, 1, *((cv2.CAP_PROP_FORMAT, -1) if raw else ())]
-        source: Any = os.path.abspath(path) if data is None else io.BytesIO(data)
-        self.cv = cv2.VideoCapture(source, cv2.CAP_FFMPEG, settings)
-        if not self.cv.isOpened():
-            if data is not None:
-                raise Lost
-            fault = "it is empty, cut short, or of a kind that OpenCV can't read"
-            raise FormatError(os.path.realpath(path), f"holds no video that can be opened: {fault}")
-        self.cv.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+    decoder: Decoder
+    frame: int = -1
 
-    def grab(self) -> float | None:
-        """Decode the next frame and return its time stamp in milliseconds; None at the end."""
-        return self.cv.get(cv2.CAP_PROP_POS_MSEC) if self.cv.grab() else None
-
-    def skip(self, n: int) -> None:
-        """Decode the next `n` frames."""
-        grab = self.cv.grab
-        for _ in range(n):
-            if not grab():
-                raise Lost
-        self.at += n
-
-    def go(self, index: Index, frame: int, jump: int) -> None:
-        """Grab frames until `frame` was the last one; seek where that beats `jump`, what a seek costs."""
-        if frame == self.at:
-            return
-        if frame < self.at or frame - self.at > jump:
-            self._seek(index, frame)
-        self.skip(frame - self.at)
-        if len(index.stamps) and self.cv.get(cv2.CAP_PROP_POS_MSEC) != index.stamps[frame]:
-            raise Lost
-
-    def _seek(self, index: Index, frame: int) -> None:
-        """Come to `frame` or before it; after too late a landing from farther back, at last from the start."""
-        goal, back = int(frame if index.closed else index.start(frame)), PREROLL
-        target = goal
-        while target > PREROLL and len(index.stamps):
-            self.cv.set(cv2.CAP_PROP_POS_MSEC, index.stamps[target])
-            stamp = self.grab()
-            if stamp is None:
-                break
-            self.at = int(np.searchsorted(index.stamps, stamp))
-            if self.at <= goal and index.stamps[self.at] == stamp:
-                return
-            target, back = target - back, 2 * back
-        self.cv, self.at = Capture(self.path, self.raw).cv, -1
-
-    def image(self, buffer: np.ndarray | None = None) -> np.ndarray:
-        """Return the grabbed frame, ``(H, W, 3)`` in BGR, in `buffer` where one is given."""
-        done, image = self.cv.retrieve(buffer)
-        if not done or (buffer is not None and image.shape != buffer.shape):
-            fault = f"changes its size to {image.shape[:2]}" if done else "can't be converted"
-            raise FormatError(os.path.realpath(self.path), f"frame {self.at} {fault}")
-        return image
-
-    def packet(self) -> memoryview:
-        """Return the grabbed packet's bytes."""
-        return self.cv.retrieve()[1].data.cast("B")
-
-    def extradata(self) -> bytes:
-        """Return what the codec keeps outside its packets."""
-        found, data = self.cv.retrieve(flag=int(self.cv.get(cv2.CAP_PROP_CODEC_EXTRADATA_INDEX)))
-        return data.tobytes() if found and data is not None else b""
-
-
-def packets(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return every packet's time stamp in milliseconds, in the file's order, and which are key frames."""
-    cv = Capture(path, raw=True).cv
-    found = []
-    while cv.grab():
-        found.append((cv.get(cv2.CAP_PROP_POS_MSEC), cv.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME)))
-    table = np.array(found, np.float64).reshape(-1, 2)
-    return table[:, 0], table[:, 1] != 0
-
-
-def shown(path: Path) -> NDArray[np.float64]:
-    """Return the time stamps in milliseconds of all frames, by decoding them."""
-    capture = Capture(path)
-    return np.array(list(iter(capture.grab, None)), np.float64)
-
-
-def index_of(path: Path, pixels: int, told: Packets | None = None) -> Index:
-    """Return the index of a stream.
-
-    Parameters
-    ----------
-    path : Path
-    pixels : int
-        Of one frame.
-    told : Packets, optional
-        By the file's own tables, which saves to walk through all packets if they prove right.
-    """
-    index = agreed(path, pixels, told.stamps, told.keys) if told else None
-    return index or agreed(path, pixels, *packets(path)) or Index(len(shown(path)))
-
-
-def agreed(path: Path, pixels: int, stamps: NDArray[np.float64], flags: NDArray[np.bool_]) -> Index | None:
-    """Return the index that packets make, in the file's order; None where decoding does not agree with it."""
-    order = np.argsort(stamps, kind="stable")
-    ordered = bool((np.diff(order) > 0).all())
-    stamps, flags = stamps[order], flags[order]
-    if not flags.any() or (np.diff(stamps) <= 0).any():
-        return None
-    with open(path, "rb") as file:
-        head = file.read(4096)
-    timed = head[4:8] in TIMED or (head.startswith(b"\x1aE\xdf\xa3") and b"V_MS/VFW" not in head)
-    if not timed:
-        # Packets may lie in one order and be shown in another, without a word about it: decoding tells.
-        frames = shown(path) if ordered and not flags.all() else stamps
-        if not np.array_equal(frames, stamps):
-            return Index(len(frames))
-
-    capture = Capture(path)
-    first = capture.grab()
-    kept = np.flatnonzero(stamps == first)
-    if not len(kept):
-        return None
-    hidden = int(kept[0])  # an edit list may hide the frames before, and some at the end
-    order, stamps, keys = order[hidden:], stamps[hidden:], np.flatnonzero(flags[hidden:])
-    # A frame that is shown before a key frame, but follows it in the file, needs what comes before both.
-    # And a seek in MPEG's own streams may land between key frames.
-    closed = bool((np.maximum.accumulate(order)[keys] == order[keys]).all()) and (timed or head[:4] == b"RIFF")
-    n, last = len(stamps), int(keys[-1]) if len(keys) else 0
-    index, capture.at = Index(n, stamps, keys, closed, ordered and not hidden), 0
-    try:
-        capture.go(index, min(HEAD, n) - 1, n)
-        if (n - last) * pixels > TAIL:
-            return index
-        capture.go(index, max(last, capture.at), int(index.jump(last)))
-        while (stamp := capture.grab()) is not None:
-            capture.at += 1
-            if capture.at == n or stamp != stamps[capture.at]:
-                raise Lost
-    except Lost:
-        return None
-    n = capture.at + 1
-    return Index(n, stamps[:n], keys[keys < n], closed, index.plain and n == len(stamps))
+    def reaches(self, frame: int, start: int) -> bool:
+        """Tell whether decoding on comes to a frame that can be decoded from the packet `start` on."""
+        return not self.decoder.ended and frame > self.frame and start <= self.decoder.fed
 
 
 class StreamReader(Reader):
@@ -271,187 +64,220 @@ class StreamReader(Reader):
     ----------
     source : ByteSource
     shape : tuple of int, optional
-        ``(T, C, H, W)`` that was written, where the codec could not hold it: frames are cut to H and W, and
+        ``(T, C, H, W)`` that was written, if the codec could not hold it: frames are cut to H and W, and
         C = 1 is grey. Ignored when it does not fit the stream.
+    stream : int, optional
+        Which video track, counted from 0; by default the one that the ffmpeg program takes.
+    rotate : bool
+        Turn frames as the file says that they are to be shown.
+    depth : int, optional
+        8 or 16: bits of a value. By default 8 for colour, and as stored for grey.
     counted : bool
-        Decode from start to end to count the frames, as a damaged file needs it.
+        Decode from start to end to find the frames, rather than believe the file's packets.
+    decoder : str, optional
+        ``"pyav"`` or ``"opencv"``; by default the first that is installed.
 
     Raises
     ------
     FormatError
-        Where no frame can be decoded.
+        If no frame can be decoded.
 
     Examples
     --------
     >>> import numpy as np, vidformats as vf
     >>> from vidformats.storage import open_source
     >>> reader = StreamReader(open_source(vf.write(np.zeros((8, 3, 32, 32), "uint8"), "dark.mp4")))
-    >>> reader.shape, reader.info["fps"]
-    ((8, 3, 32, 32), 64.0)
+    >>> reader.shape, reader.fps, reader.times[:2].tolist()
+    ((8, 3, 32, 32), 64.0, [0.0, 0.015625])
     """
 
-    dtype = np.dtype(np.uint8)
-    weight = 16  # at 1920 x 1080 a capture holds 40 MB
-
-    def __init__(self, source: ByteSource, shape: tuple[int, ...] | None = None, counted: bool = False):
-        self.source, self._path, path = source, Path(source.as_path()), source.url
-        if source.read(8, 0).startswith((b"#EXTM3U", b"ffconcat")):
-            raise FormatError(path, "is a list of other files, not a video")
-        capture = Capture(self._path)
-        self._codec = int(capture.cv.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
-        codec = self._codec.decode("latin-1").strip("\0 ")
-        if capture.grab() is None:
-            raise FormatError(path, f"no frame can be decoded; its codec is {codec!r}")
-        capture.at, self._size = 0, capture.image().shape[:2]
-        pixels = self._size[0] * self._size[1]
-        told = packets_of(self._path) if hasattr(cv2, "CAP_PROP_PTS") else None  # OpenCV before 4.11 can't confirm it
-        index = Index(len(shown(self._path))) if counted else index_of(self._path, pixels, told)
-        n = index.n_frames
-        self._index = index._replace(plain=index.plain and codec in ALONE and hasattr(cv2, "IStreamReader"))
-        self._places = (told.offsets, told.sizes) if told and self._index.plain and len(told.sizes) == n else None
-        self._mean = source.size // n
-        self.shape = shape if shape and _fits(shape, (n, *self._size)) else (n, 3, *self._size)
-        self.info: dict[str, Any] = {
-            "codec": codec,
-            "fps": capture.cv.get(cv2.CAP_PROP_FPS),
-            "frames": n,
-            "keyframes": len(index.keys),
-            "indexed": len(index.stamps) > 0,
-        }
-        self._idle, self._lock = [capture], threading.Lock()
+    def __init__(
+        self,
+        source: ByteSource,
+        shape: tuple[int, ...] | None = None,
+        stream: int | None = None,
+        rotate: bool = True,
+        depth: int | None = None,
+        counted: bool = False,
+        decoder: str | None = None,
+    ):
+        if depth not in (None, 8, 16):
+            raise ValueError(f"depth must be 8 or 16, got {depth!r}")
+        self.source, self._stream, self._name = source, stream, decoder
+        first = open_decoder(source, 1, stream, decoder)
+        self._index: Index = index_of(first, counted)
+        n = len(self._index.packets)
+        if not n:
+            raise FormatError(source.url, f"no frame can be decoded; its codec is {first.track.codec!r}")
+        colour, self._size = first.colour, first.size
+        wide = depth == 16 or (depth is None and colour.grey and colour.depth > 8)
+        if wide and 16 not in first.depths:
+            raise ValueError(f"{source.url}: depth=16 requires PyAV: pip install 'vidformats[codecs]'")
+        self.dtype = np.dtype(np.uint16 if wide else np.uint8)
+        channels, (height, width) = 1 if colour.grey else 3, self._size
+        if shape and _fits(shape, (n, height, width)):
+            channels, height, width = shape[1:]
+        self.rotation = first.rotation if rotate else 0
+        self._stored = (channels, height, width)
+        self.shape = (n, channels, *((width, height) if self.rotation % 180 else (height, width)))
+        self.fps, self.times, self.duration = self._index.fps, self._index.times, self._index.duration
+        self.weight = max(1, min(16, 16 * height * width // (1920 * 1080)))
+        self.info = _info(first, self._index)
+        self._memo, self._idle, self._lock = first.memo, [Lent(first)], threading.Lock()
 
     def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
         """Decode whole frames, each once, from front to back."""
-        index, wanted, self._path = self._index, plan.frames, Path(self.source.as_path())
-        near = max((c.at for c in list(self._idle) if not c.raw and c.at <= wanted[0]), default=-1)
-        jumps, picked = index.jump(wanted), wanted - index.first(wanted) + 1
-        grabbed = np.minimum(np.diff(wanted, prepend=near), jumps)
-        each = PICK_TOLD if self._places else PICK
-        by_picking = index.plain and each * picked.sum() + OPEN < grabbed.sum()
-        if not len(index.stamps):
-            parts = [slice(0, len(wanted))]
-        elif by_picking:
-            parts = cut(picked, threads, int(picked.sum()) * self._mean // PICKED)
-        else:
-            parts = cut(grabbed, threads)
+        self.read(plan, out, threads)
 
-        def go(part: slice, capture: Capture) -> Iterator[None]:
-            for frame, jump in zip(wanted[part].tolist(), jumps[part].tolist(), strict=True):
-                capture.go(index, frame, jump)
-                yield
+    def read(self, plan: Plan, out: np.ndarray, threads: int = 1) -> None:
+        """Decode frames, each once, from front to back, and keep the part that is wanted."""
+        wanted = plan.frames
+        parts = self._parts(wanted, threads)
+        inner = threads if len(parts) == 1 and self._pays(wanted) else 1
 
-        def grab(part: slice) -> None:
-            with self._capture(int(wanted[part.start]), raw=False) as capture:
-                self._deliver(capture, go(part, capture), plan.rows[part], out)
+        def work(part: slice) -> None:
+            with self._lend(int(wanted[part.start]), inner) as lent:
+                self._deliver(lent, plan.part(part), out)
 
-        def pick(part: slice) -> None:
-            steps = wanted[part] - index.first(wanted[part]) + 1
-            packets = np.repeat(wanted[part] + 1 - np.cumsum(steps), steps) + np.arange(steps.sum())
-            capture = Capture(self._path, data=self._spliced(packets))
-            self._deliver(capture, map(capture.skip, steps.tolist()), plan.rows[part], out)
-            if capture.grab() is not None:
-                raise Lost
+        spread(work, parts, min(threads, len(parts)))
 
-        work = pick if by_picking else grab
-        try:
-            spread(work, parts, min(threads, len(parts)))
-        except Lost:
-            self._distrust(by_picking)
-            self.fetch(plan, out, threads)
+    def _parts(self, wanted: NDArray[np.int64], threads: int) -> list[slice]:
+        """Cut a request at key frames into parts that cost about the same, to be decoded side by side."""
+        if threads == 1 or len(wanted) == 1:
+            return [slice(0, len(wanted))]
+        start, packets = self._index.start[wanted], self._index.packets[wanted]
+        before = np.maximum.accumulate(np.concatenate(([-1], packets[:-1])))
+        cuts = np.concatenate(([True], start[1:] > before[1:]))
+        total = np.cumsum(packets + 1 - np.clip(np.maximum(start, before + 1), None, packets))
+        n = min(threads * PARTS, max(int(total[-1]) // PART, threads))
+        at = np.flatnonzero(cuts)
+        goals = total[-1] * np.arange(1, n) / n
+        chosen = np.unique(at[np.clip(np.searchsorted(total[at], goals), 0, len(at) - 1)])
+        bounds = [0, *chosen[chosen > 0].tolist(), len(wanted)]
+        return [slice(a, b) for a, b in pairwise(bounds)]
 
-    def _spliced(self, packets: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return a video of these packets alone, read from where they lie, or one by one where that is unknown."""
-        if self._places:
-            offsets, sizes = (column[packets] for column in self._places)
-            video, starts = splice(sizes, self._codec, self._size, self._extradata)
-            flat, stops = video.data, (starts + sizes).tolist()
-            pieces = zip(offsets.tolist(), starts.tolist(), stops, strict=True)
-            self.source.read_ranges((offset, flat[start:stop]) for offset, start, stop in pieces)
-            return video
-        data = []
-        with self._capture(int(packets[0]), raw=True) as capture:
-            for packet in packets.tolist():
-                capture.go(self._index, packet, PREROLL + JUMP)
-                data.append(capture.packet())
-        sizes = np.array([len(packet) for packet in data], np.int64)
-        video, starts = splice(sizes, self._codec, self._size, self._extradata)
-        for start, packet in zip(starts.tolist(), data, strict=True):
-            video.data[start : start + len(packet)] = packet
-        return video
+    def _pays(self, wanted: NDArray[np.int64]) -> bool:
+        """Tell whether one decoder with threads of its own is worth it."""
+        index = self._index
+        packets = len(wanted) if len(wanted) > 1 else int(index.packets[wanted[0]] - index.start[wanted[0]])
+        return self._size[0] * self._size[1] >= LARGE and packets > 2
 
-    @cached_property
-    def _extradata(self) -> bytes:
-        capture = Capture(self._path, raw=True)
-        capture.grab()
-        return capture.extradata()
+    def _deliver(self, lent: Lent, plan: Plan, out: np.ndarray) -> None:
+        """Put each wanted frame into its row; if a frame does not come, find out why."""
+        at, wanted = 0, plan.frames
+        going_on = lent.reaches(int(wanted[0]), int(self._index.start[wanted[0]]))
+        while at < len(wanted):
+            start = self._index.start[wanted[at:]]
+            packets = self._index.packets[wanted[at:]]
+            most = np.maximum.accumulate(packets)
+            jumps = np.flatnonzero(start[1:] > most[:-1] + 1) + 1
+            end = int(jumps[0]) if len(jumps) else len(packets)
+            key: int | None = None
+            if not going_on:
+                key = int(start[0])
+                lent.decoder.seek(key)
+                lent.frame = -1
+            # A request that goes on where the last one ended will be followed by another one: nothing is drained.
+            stop = None if going_on and at + end == len(wanted) else int(most[end - 1])
+            came, proved = self._run(lent, key, packets[:end].tolist(), plan.part(slice(at, at + end)), stop, out)
+            at += came
+            if came == end:
+                going_on = False
+                continue
+            self._explain(int(wanted[at]), key, proved, going_on)
+            going_on = False
+
+    def _run(
+        self,
+        lent: Lent,
+        key: int | None,
+        packets: list[int],
+        plan: Plan,
+        stop: int | None,
+        out: np.ndarray,
+    ) -> tuple[int, bool]:
+        """Deliver frames without a jump; return how many came, and whether the key frame proved to be one."""
+        decoder, needed, proved = lent.decoder, set(packets), key is None
+        for k, packet in enumerate(packets):
+            while (place := decoder.next(stop, needed)) != packet:
+                if place is None:
+                    return k, proved
+                if place == key:
+                    if not decoder.key:
+                        return k, False
+                    proved = True
+            if place == key:
+                if not decoder.key:
+                    return k, False
+                proved = True
+            lent.frame = int(plan.frames[k])
+            self._convert(decoder, plan.crop, out[plan.rows[k]])
+        return len(packets), proved
+
+    def _explain(self, frame: int, key: int | None, proved: bool, went_on: bool) -> None:
+        """Find out why a frame did not come: if its key frame was none, decoding begins earlier; else it is damaged."""
+        if went_on:
+            return  # it is tried again from its key frame
+        if not proved and key is not None and key != (self._index.keys[0] if len(self._index.keys) else 0):
+            self._index = self._index.without(key)
+            return
+        fault = f"frame {frame} cannot be decoded: its packet, or one that it depends on, is damaged"
+        raise FormatError(self.source.url, fault)
+
+    def _convert(self, decoder: Decoder, crop: Crop | None, out: np.ndarray) -> None:
+        if not self.rotation and crop is None and out.flags.c_contiguous:
+            decoder.into(out)
+            return
+        whole = np.empty(self._stored, self.dtype)
+        decoder.into(whole)
+        if self.rotation:
+            whole = np.rot90(whole, -self.rotation // 90, axes=(1, 2))
+        out[...] = whole if crop is None else whole[crop]
+
+    @contextmanager
+    def _lend(self, frame: int, threads: int) -> Iterator[Lent]:
+        """Lend a decoder, the one nearest before `frame`; it is not taken back after an error."""
+        start = int(self._index.start[frame])
+        with self._lock:
+            fit = [lent for lent in self._idle if lent.decoder.threads == threads]
+            best = max(fit, key=lambda lent: (lent.reaches(frame, start), lent.decoder.fed), default=None)
+            if best:
+                self._idle.remove(best)
+        if best is None:
+            best = Lent(open_decoder(self.source, threads, self._stream, self._name, self._memo))
+        yield best
+        with self._lock:
+            taken = HELD * 3 * self._size[0] * self._size[1] // 2
+            if sum(lent.decoder.threads == threads for lent in self._idle) < max(1, min(4, IDLE // taken)):
+                self._idle.append(best)
 
     def rest(self) -> bool:
-        """Close the captures; the index stays, which takes 20 times as long to make as a capture."""
+        """Close the decoders; the index stays, which takes longer to make."""
         self._idle = []
         return True
 
-    def _distrust(self, picked: bool) -> None:
-        """After a wrong frame, give up what it was found by; raise where no way is left."""
-        if not len(self._index.stamps):
-            raise FormatError(self._path, "delivers fewer frames than when it was opened")
-        if picked:
-            self._index = self._index._replace(plain=False)
-            return
-        n = len(shown(self._path))
-        if n != self.shape[0]:
-            fault = f"has packets for {self.shape[0]} frames, but {n} can be decoded"
-            raise FormatError(self._path, f"{fault}; open it with counted=True to read those")
-        self._index = Index(n)
 
-    @contextmanager
-    def _capture(self, frame: int, raw: bool) -> Iterator[Capture]:
-        """Lend a capture, the one nearest before `frame`; it is not taken back after an error."""
-        with self._lock:
-            fit = [c for c in self._idle if c.raw == raw]
-            capture = max(fit, key=lambda c: (c.at <= frame, c.at), default=None)
-            if capture:
-                self._idle.remove(capture)
-        capture = capture or Capture(self._path, raw)
-        yield capture
-        with self._lock:
-            if sum(c.raw == raw for c in self._idle) < IDLE:
-                self._idle.append(capture)
-
-    def _deliver(self, capture: Capture, arrivals: Iterator[None], rows: NDArray[np.int64], out: np.ndarray) -> None:
-        """Put each frame that `capture` arrives at into its row; neighbours together, since each call has its price."""
-        if capture.images is None:
-            capture.images = np.empty((frames_in(TOGETHER, (*self._size, 3), self.dtype), *self._size, 3), np.uint8)
-        bounds = np.union1d(runs(rows), np.arange(0, len(rows), len(capture.images))).tolist()
-        for start, stop in pairwise(bounds):
-            images = capture.images[: stop - start]
-            for image in images:
-                next(arrivals)
-                capture.image(image)
-            self._convert(images, out[rows[start] : rows[start] + stop - start])
-
-    def _convert(self, images: np.ndarray, out: np.ndarray) -> None:
-        """Put BGR images into the planes of `out`, without a temporary."""
-        n, channels, height, width = out.shape
-        if channels == 3 and self._size == (height, width):
-            planes = out.reshape(n, 3, height * width)
-            cv2.split(images.reshape(n, height * width, 3), [planes[:, 2], planes[:, 1], planes[:, 0]])
-            return
-        for image, planes in zip(images[:, :height, :width], out, strict=True):
-            if channels == 1:
-                cv2.extractChannel(image, 1, planes[0])
-            else:
-                cv2.split(image, [planes[2], planes[1], planes[0]])
-
-
-def cut(costs: NDArray[np.int64], threads: int, at_least: int = 0) -> list[slice]:
-    """Cut frames into parts that cost about the same, to be decoded side by side."""
-    if len(costs) == 1:
-        return [slice(0, 1)]
-    total = np.cumsum(costs + 1)
-    n = max(at_least + 1, min(threads * PARTS, int(total[-1]) // PART) if threads > 1 else 1)
-    n += -n % threads if n > threads else 0  # none is left for one thread alone
-    ends = np.unique(np.searchsorted(total, total[-1] * np.arange(1, n + 1) / n) + 1).clip(max=len(costs)).tolist()
-    return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+def _info(decoder: Decoder, index: Index) -> dict[str, Any]:
+    gops = np.diff(np.append(index.keys, len(index.order)))
+    info: dict[str, Any] = {
+        "codec": decoder.track.codec,
+        "container": decoder.track.container,
+        "fps": index.fps,
+        "duration": index.duration,
+        "frames": len(index.packets),
+        "keyframes": len(index.keys),
+        "gop": int(np.median(gops)) if len(gops) else len(index.packets),
+        "b_frames": bool((np.diff(index.packets) < 0).any()),
+        "variable_rate": bool(len(index.times) > 2 and np.ptp(np.diff(index.times)) > 1.5 * decoder.track.tick),
+        "rotation": decoder.rotation,
+        "interlaced": decoder.track.interlaced,
+        "depth": decoder.colour.depth,
+        "alpha": decoder.colour.alpha,
+        **decoder.track.facts,
+    }
+    if index.missing:
+        info["missing"] = index.missing
+    return info
 
 
 def _fits(shape: tuple[int, ...], stream: tuple[int, int, int]) -> bool:

@@ -1,0 +1,441 @@
+"""Decoding by PyAV: FFmpeg's libraries, packet by packet."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Set
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track
+from vidformats.errors import FormatError
+from vidformats.opencv import cv2
+from vidformats.storage.base import ByteSource
+
+DEMUXERS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,ivf,yuv4mpegpipe,gif,apng,h264,hevc,m4v,av1,obu,nut,mxf,"
+    "dv,mjpeg,webp_anim,rm,dirac,vc1,h263,h261,swf,wtv,cine"
+)
+"""Containers that are opened. None of them reads other files: no playlists, no lists of files."""
+
+BICUBIC = 4
+"""What the ffmpeg program scales by, and so how it converts colours where planes differ in size."""
+
+NONREF = frozenset(("h264", "mpeg2video", "mpeg1video"))
+"""Codecs that mark frames on which no other depends, so that they can be skipped; HEVC's mark means less."""
+
+NEAR = 96
+"""Packets up to which it is cheaper to read on without decoding than to seek: a seek costs 20 to 60 us, a packet 1."""
+
+
+class PyAVDecoder(Decoder):
+    """A decoder of FFmpeg.
+
+    Parameters
+    ----------
+    source : ByteSource
+    threads : int
+        Threads that decode several frames at once; with 1 each frame comes as soon as it can.
+    stream : int, optional
+        Which video track, counted from 0; by default the one that the ffmpeg program takes.
+
+    Raises
+    ------
+    FormatError
+        If the file holds no video that can be decoded.
+    """
+
+    depths = (8, 16)
+
+    def __init__(self, source: ByteSource, threads: int = 1, stream: int | None = None, memo: Memo | None = None):
+        self._source, self._path, self.threads, self._which = source, source.url, threads, stream
+        self.memo, self.damaged = memo or Memo(), set()
+        self._reformatter = VideoReformatter()
+        self._open()
+        self.track = self._described()
+        context = self._context
+        self.size = (context.height, context.width)
+        self.rotation = self._rotation() if not min(self.size) or self._may_be_turned() else 0
+        self.colour = _colour(context.pix_fmt)
+
+    def _open(self) -> None:
+        options = {"protocol_whitelist": "file,fd", "format_whitelist": DEMUXERS}
+        try:
+            place = self._source.as_path() if self._source.fileno() is not None else self._source.as_file()
+            self._file = av.open(place, "r", container_options=options, metadata_errors="replace")
+        except av.error.FFmpegError as error:
+            if isinstance(error, (OSError, MemoryError)):
+                raise
+            raise FormatError(
+                self._path, f"holds no video that can be opened: FFmpeg says {error.strerror!r}; is it cut short?"
+            ) from None
+        videos = list(self._file.streams.video)
+        if not videos:
+            raise FormatError(self._path, f"holds no video: expected a video track, got {_kinds(self._file)}")
+        if self._which is not None and not 0 <= self._which < len(videos):
+            raise ValueError(
+                f"{self._path}: stream must be below {len(videos)}, the number of tracks, got {self._which}"
+            )
+        self._stream = videos[self._which] if self._which is not None else max(videos, key=_preference)
+        self._chosen, self._videos = videos.index(self._stream), videos
+        if self._stream.codec_context is None:
+            raise FormatError(self._path, "holds a video track of a codec that this FFmpeg cannot decode")
+        for other in self._file.streams:
+            if other is not self._stream:
+                other.discard = av.stream.Discard.all
+        self._context = self._stream.codec_context
+        self._context.thread_type = "AUTO" if self.threads > 1 else "NONE"
+        self._context.thread_count = self.threads
+        self._skips = self._context.name in NONREF
+        self.memo.depth = max(self.memo.depth, self._context.reorder_depth)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Stand at the start of an opened file."""
+        self._packet_at = self._file.demux(self._stream)
+        self._ready: deque[Any] = deque()
+        self._held: Any = None
+        self._frame: Any = None
+        self._skipping = False
+        self.fed, self.ended, self.key, self._synced, self._came = 0, False, False, True, 0
+
+    def _described(self) -> Track:
+        stream, context, file = self._stream, self._context, self._file
+        tick = stream.time_base or Fraction(1, 1000)
+        start = file.start_time or 0
+        facts: dict[str, Any] = {
+            "profile": context.profile,
+            "pix_fmt": context.pix_fmt,
+            "streams": [f"{s.type}: {s.codec_context.name if s.codec_context else 'unknown'}" for s in file.streams],
+            "stream": self._chosen,
+            "decoder": f"PyAV {av.__version__}",
+        }
+        return Track(
+            container=file.format.name.partition(",")[0],
+            codec=context.name if context.codec is None else context.codec.canonical_name,
+            tick=tick,
+            start=round(Fraction(start, av.time_base) / tick),
+            rate=stream.average_rate or stream.guessed_rate,
+            reorder=context.reorder_depth,
+            interlaced=context.field_order not in (0, 1),
+            facts=facts,
+        )
+
+    def _may_be_turned(self) -> bool:
+        """Tell whether the file's headers speak of a rotation, which only a decoded frame tells."""
+        kind = self._file.format.name
+        if kind.startswith("matroska"):
+            head = self._source.read(1 << 16, 0).partition(b"\x1f\x43\xb6\x75")[0]  # up to the first cluster
+            return any(pose in head for pose in (b"\x76\x73", b"\x76\x74", b"\x76\x75"))
+        return kind.startswith("mov") and any(turned(matrix) for matrix in _matrices(self._source))
+
+    def _rotation(self) -> int:
+        """Decode the first frame to learn its rotation, and its size if the headers do not tell."""
+        if self.next() is None:
+            raise FormatError(self._path, f"no frame can be decoded; its codec is {self._context.name!r}")
+        self.size = (self._frame.height, self._frame.width)
+        rotation = round(-self._frame.rotation / 90) * 90 % 360
+        self.seek(0)
+        return rotation
+
+    def packets(self) -> Packets:
+        """Read all packets."""
+        if self.memo.packets is None:
+            if self.fed or self._held:
+                self._open()
+            rows = [
+                (p.pts, p.dts, p.duration, p.is_keyframe, p.is_discard, p.pos, p.size, p.is_corrupt)
+                for p in self._demuxed()
+            ]
+            self.memo.packets = self._tabled(rows)
+            self.fed = len(rows)
+        return self.memo.packets
+
+    def _tabled(self, rows: list[tuple[Any, ...]]) -> Packets:
+        missing = self._absent(len(rows))
+        while rows and rows[-1][7] and self._file.format.name.startswith(("mov", "matroska", "avi", "flv")):
+            rows.pop()  # the file ends within it
+            missing += 1
+        columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * 8
+
+        def numbers(column: Any, none: int) -> np.ndarray:
+            try:
+                return np.array(column, np.int64)
+            except TypeError:
+                return np.array([none if value is None else value for value in column], np.int64)
+
+        pts, dts, durations = (numbers(column, NONE) for column in columns[:3])
+        sizes = numbers(columns[6], 0)
+        hidden = np.array(columns[4], bool) | (sizes == 0)
+        if self._context.name in ("vp8", "vp9"):
+            hidden |= np.array(self._invisible, bool)[: len(hidden)]
+        return Packets(pts, dts, durations, np.array(columns[3], bool), hidden, numbers(columns[5], -1), sizes, missing)
+
+    def _absent(self, n: int) -> int:
+        """Return how many packets an MP4's table has beyond the end of the file."""
+        entries = self._stream.index_entries
+        if not self._file.format.name.startswith("mov") or not len(entries):
+            return 0
+        size, last = self._file.size, entries[len(entries) - 1]
+        if last.pos < size:
+            return 0
+        return sum(entry.pos >= size for entry in entries)
+
+    def _demuxed(self) -> Iterator[Any]:
+        """Yield the packets of the track from the file's start."""
+        look = {"vp8": _vp8_hidden, "vp9": _vp9_hidden}.get(self._context.name)
+        self._invisible: list[bool] = []
+        try:
+            for packet in self._packet_at:
+                if _is_end(packet):
+                    return
+                if look:
+                    self._invisible.append(packet.size > 0 and look(memoryview(packet)))
+                yield packet
+        except av.error.FFmpegError as error:
+            if isinstance(error, (OSError, MemoryError)):
+                raise
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()  # it and its tracks refer to each other
+
+    def _restart(self) -> None:
+        """Go back to the first packet."""
+        if not (self.memo.packets is not None and self.memo.seekable and self._jump(0) and self._find(0)):
+            self._open()
+
+    def seek(self, packet: int) -> None:
+        """Go on with this packet."""
+        if self._context.is_open:
+            self._context.flush_buffers()
+        if self.memo.depth > self._context.reorder_depth:
+            self._context.reorder_depth = self.memo.depth  # FFmpeg's guess begins anew, and too low it loses frames
+        self._ready.clear()
+        self.ended = False
+        if self._synced and self.fed <= packet <= self.fed + NEAR:
+            if self._find(packet):
+                return
+        elif packet and self.memo.packets is not None and self.memo.seekable:
+            keys = self.memo.packets.keys
+            target, tries = packet, 0
+            while target > 0 and tries < 3:
+                if self._jump(target) and self._find(packet):
+                    return
+                tries += 1
+                before = np.flatnonzero(keys[: max(target - 4**tries, 0)])
+                target = int(before[-1]) if len(before) else 0
+            if tries == 3:
+                self.memo.seekable = False
+        self._restart()
+        self._find(packet)
+
+    def _jump(self, packet: int) -> bool:
+        """Let the demuxer seek to a packet's time."""
+        packets = self.memo.packets
+        if packets is None:
+            return False
+        stamp = int(packets.dts[packet] if packets.dts[packet] != NONE else packets.pts[packet])
+        if stamp == NONE:
+            return False
+        try:
+            self._file.seek(stamp, stream=self._stream)
+        except av.error.FFmpegError:
+            return False
+        self._packet_at, self._held, self._synced = self._file.demux(self._stream), None, False
+        return True
+
+    def _find(self, packet: int) -> bool:
+        """Read on until this packet comes next."""
+        while True:
+            found = self._read()
+            if found is None:
+                return False
+            if self.fed == packet:
+                self._held = found
+                return True
+            if self.fed > packet:
+                self._held = found
+                return False
+            self.fed += 1
+
+    def _read(self) -> Any:
+        """Return the next packet that is known, its place in `fed`; None at the end."""
+        if self._held is not None:
+            packet, self._held = self._held, None
+            return packet
+        try:
+            for packet in self._packet_at:
+                if _is_end(packet):
+                    return None
+                if self._synced:
+                    return packet
+                place = self._places().get((packet.pts, packet.pos, packet.size), -1)
+                if place >= 0:
+                    self.fed, self._synced = place, True
+                    return packet
+        except av.error.FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise
+        return None
+
+    def _places(self) -> dict[tuple[int | None, ...], int]:
+        """Return the place of each packet that can be told from all others."""
+        if self.memo.places is None:
+            packets = self.packets()
+            rows = zip(packets.pts.tolist(), packets.offsets.tolist(), packets.sizes.tolist(), strict=True)
+            known: dict[tuple[int | None, ...], int] = {}
+            for place, (pts, offset, size) in enumerate(rows):
+                key = (None if pts == NONE else pts, None if offset < 0 else offset, size)
+                known[key] = -1 if key in known else place
+            self.memo.places = known
+        return self.memo.places
+
+    def next(self, stop: int | None = None, wanted: Set[int] | None = None) -> int | None:
+        """Decode up to the next frame."""
+        while not self._ready:
+            if self.ended:
+                return None
+            if stop is not None and self.fed > stop:
+                self._decode(None)
+                continue
+            packet = self._read()
+            if packet is None or (self.memo.packets is not None and self.fed >= len(self.memo.packets.pts)):
+                self._decode(None)
+                continue
+            place = self.fed
+            self.fed += 1
+            if packet.size == 0:
+                continue
+            packet.pts = place
+            if self._skips:
+                skip = wanted is not None and stop is not None and place < stop and place not in wanted
+                if skip != self._skipping:
+                    self._context.skip_frame, self._skipping = "NONREF" if skip else "DEFAULT", skip
+            self._decode(packet)
+        frame = self._frame = self._ready.popleft()
+        if self.memo.counts:
+            self._came += 1
+            return self._came - 1
+        self.key = frame.key_frame or frame.pict_type not in (2, 3)
+        return frame.pts if frame.pts is not None else -1
+
+    def _decode(self, packet: Any) -> None:
+        try:
+            self._ready.extend(self._context.decode(packet))
+        except av.error.FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise
+            if packet is not None:
+                self.damaged.add(packet.pts)
+        self.memo.depth = max(self.memo.depth, self._context.reorder_depth)
+        if packet is None:
+            self.ended = True
+
+    def into(self, out: np.ndarray) -> None:
+        """Convert the last frame."""
+        frame = self._frame
+        if (frame.height, frame.width) != self.size:
+            raise FormatError(
+                self._path,
+                f"expected frames of {self.size[0]} x {self.size[1]} pixels, got one of {frame.height} x {frame.width}",
+            )
+        wide = out.dtype.itemsize == 2
+        channels, height, width = out.shape
+        grey = self.colour.grey and channels == 1
+        name = frame.format.name
+        if grey and wide and name.startswith("gray"):
+            image, pixels = frame, 1  # as it is stored
+        elif grey:
+            image, pixels = self._as(frame, "gray16le" if wide else "gray"), 1
+        else:
+            image, pixels = self._as(frame, "rgb48le" if wide else "rgb24"), 3
+        plane = image.planes[0]
+        view = np.frombuffer(plane, out.dtype).reshape(image.height, plane.line_size // out.dtype.itemsize)
+        if grey:
+            out[0] = view[:height, :width]
+        elif channels == 1:
+            cv2.extractChannel(
+                view[:, : 3 * image.width].reshape(image.height, image.width, 3)[:height, :width], 1, out[0]
+            )
+        else:
+            rows = view[:, : 3 * image.width].reshape(image.height, image.width, pixels)[:height, :width]
+            cv2.split(rows, [out[0], out[1], out[2]])
+
+    def _as(self, frame: Any, name: str) -> Any:
+        if frame.format.name == name:
+            return frame
+        return self._reformatter.reformat(frame, format=name, interpolation=BICUBIC, threads=1)
+
+
+def _is_end(packet: Any) -> bool:
+    return packet.size == 0 and packet.dts is None and packet.pts is None
+
+
+def _preference(stream: Any) -> tuple[int, int]:
+    """Rank a track as the ffmpeg program does: the largest picture, and one marked as default; a cover comes last."""
+    context, marks = stream.codec_context, stream.disposition
+    if marks & av.stream.Disposition.attached_pic or context is None:
+        return 0, 0
+    default = 5_000_000 if marks & av.stream.Disposition.default else 0
+    return 1, context.width * context.height + default
+
+
+def _kinds(file: Any) -> str:
+    return ", ".join(sorted({stream.type or "data" for stream in file.streams})) or "no tracks"
+
+
+def _colour(name: str | None) -> Colour:
+    if not name:
+        return Colour("unknown")
+    form = av.VideoFormat(name)
+    depth = max(component.bits for component in form.components)
+    grey = name.startswith("gray")
+    return Colour(name, depth, grey, any(component.is_alpha for component in form.components))
+
+
+def _vp8_hidden(data: memoryview) -> bool:
+    """Tell whether a VP8 frame is not to be shown (RFC 6386, 9.1)."""
+    return not data[0] >> 4 & 1
+
+
+def _vp9_hidden(data: memoryview) -> bool:
+    """Tell whether a lone VP9 frame is not to be shown (VP9 bitstream, 6.2); of a superframe one always is."""
+    if data[-1] >> 5 == 0b110:
+        return False
+    head, skip = data[0], 5 if data[0] >> 4 & 3 == 3 else 4
+    if head >> (7 - skip) & 1:  # shows an earlier frame
+        return False
+    return not head >> (7 - skip - 2) & 1
+
+
+def _matrices(source: ByteSource) -> Iterator[tuple[int, ...]]:
+    """Yield the matrix of each track of an MP4 (ISO/IEC 14496-12, 8.3.2): four of its nine numbers."""
+    at = 0
+    while at + 8 <= source.size:
+        head = source.read(16, at)
+        size, used = int.from_bytes(head[:4], "big"), 8
+        if size == 1:
+            size, used = int.from_bytes(head[8:16], "big"), 16
+        size = size or source.size - at
+        if size < used:
+            return
+        if head[4:8] == b"moov":
+            moov = source.read(size, at)
+            for found in re.finditer(b"tkhd", moov):
+                begin = found.end() + (52 if moov[found.end()] else 40)
+                numbers = np.frombuffer(moov[begin : begin + 20].ljust(20, b"\0"), ">i4")
+                yield tuple(numbers[[0, 1, 3, 4]].tolist())
+            return
+        at += size
+
+
+def turned(matrix: tuple[int, ...]) -> bool:
+    """Tell whether a matrix does more than to keep or to scale."""
+    a, b, c, d = matrix
+    return b != 0 or c != 0 or a < 0 or d < 0
