@@ -130,7 +130,7 @@ def test_a_folder_that_is_no_video_is_never_taken_away(tmp_path):
     thesis.write_text("five months")
     (tmp_path / "work" / "0.jpg").write_bytes(b"")
     for path in (tmp_path / "work", tmp_path):
-        with pytest.raises(FileExistsError, match=r"holds (thesis\.tex|work); only folders of images"):
+        with pytest.raises(FileExistsError, match=r"holds (thesis\.tex|work), which jpg does not replace"):
             vf.write(VIDEO, path, "jpg")
     assert thesis.read_text() == "five months"
     assert os.listdir(tmp_path) == ["work"]

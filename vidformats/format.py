@@ -200,8 +200,11 @@ class Format:
         return False
 
     def stranger(self, path: Path) -> str | None:
-        """Return what keeps the folder or sidecar at `path` from being replaced; None if it is this format's own."""
-        return path.name
+        """Return what keeps the folder or sidecar at `path` from being replaced; None if it is this format's own.
+
+        An empty folder may be filled; whatever else is there has to be recognised by the format that wrote it.
+        """
+        return next(iter(os.listdir(path)), None) if path.is_dir() else path.name
 
     def write(self, video: Source, path: Path) -> None:
         """Store `video` at `path`, which does not exist yet and is renamed afterwards."""

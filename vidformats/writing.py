@@ -104,7 +104,7 @@ def _check_target(form: Format, target: Path) -> None:
         if not form.folder:
             raise FileExistsError(f"{target}: expected a file or nothing, got a folder; {form.name} writes a file")
         if (stranger := form.stranger(target)) is not None:
-            raise FileExistsError(f"{target}: is a folder that holds {stranger}; only folders of images are replaced")
+            raise FileExistsError(f"{target}: is a folder that holds {stranger}, which {form.name} does not replace")
     elif target.exists() and not target.is_file():
         raise FileExistsError(f"{target}: expected a regular file or nothing, got a device, pipe or socket")
     for suffix in form.sidecars:

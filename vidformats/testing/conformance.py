@@ -353,7 +353,7 @@ class Conformance:
         cut = tmp_path / os.path.basename(path)
         if os.path.isdir(path):
             shutil.copytree(path, cut)
-            damaged = next(p for p in cut.iterdir() if p.stem == "5")
+            damaged = max(cut.iterdir(), key=lambda file: file.stat().st_size)
         else:
             damaged = cut
             if os.path.exists(path + ".json"):
