@@ -1,6 +1,7 @@
 """The contract of formats: errors, the choice among arrays, and options as a record."""
 
 import pickle
+import re
 
 import pytest
 
@@ -38,3 +39,23 @@ def test_a_record_holds_the_options_and_no_threads(name):
     assert "threads" not in form.record()
     assert form.record()["name"] == name
     assert hash(form) == hash(vf.get_format(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "fault"),
+    [
+        ("h5", {"level": 4}, "contiguous data can't be compressed, got level=4"),
+        ("h5", {"frames_per_chunk": 2}, "is for h5_frames"),
+        ("h5_plain", {"frames_per_chunk": 2}, "is for h5_frames"),
+        ("h5_frames", {"frames_per_chunk": 0}, "must be >= 1, got 0"),
+        ("h5_frames", {"level": 10}, "level must be 0 to 9, got level=10"),
+        ("h5", {"layout": "nonsense"}, "layout must be one of contiguous, automatic, growing, frames, got 'nonsense'"),
+        ("jpg", {"level": 3}, "jpg has no level; it is for .png"),
+        ("jpg", {"lossless": True}, "jpg has no lossless; it is for .webp"),
+        ("png", {"quality": 50}, "png has no quality; it is for .jpg and .webp"),
+        ("webp", {"level": 1}, "webp has no level"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(tmp_path, name, options, fault):
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        vf.get_format(name, **options)

@@ -9,6 +9,8 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -422,3 +424,53 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(module.fcntl, "flock", unsupported)
     np.testing.assert_array_equal(vf.load(vf.write(VIDEO, tmp_path / "a.npy")), VIDEO)
     assert os.listdir(tmp_path) == ["a.npy"]
+
+
+# A full disk
+
+FULL = """
+import os, resource, signal, sys
+import numpy as np
+import vidformats as vf
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+folder, names = sys.argv[1], sys.argv[2:]
+video = np.random.default_rng(0).integers(0, 255, (40, 3, 64, 64), np.uint8)
+small = video[:2]
+for name in names:
+    for share in (0, 0.01, 0.3, 0.9, 0.999):
+        work = os.path.join(folder, f"{name}-{share}")
+        os.mkdir(work)
+        path = os.path.join(work, "video" + vf.registry.FORMATS[name].suffix)
+        vf.write(small, path, name)
+        before = sorted(os.listdir(work)), vf.load(path).tobytes()
+        pid = os.fork()
+        if not pid:
+            size = sum(os.path.getsize(e) for e in [vf.write(video, path + ".whole", name)])
+            os.remove(path + ".whole")
+            for rest in os.listdir(work):
+                if rest not in before[0]:
+                    os.remove(os.path.join(work, rest))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(size * share),) * 2)
+            try:
+                vf.write(video, path, name)
+                os._exit(1)
+            except OSError as error:
+                os._exit(0 if ".vidformats" not in str(error) else 2)
+            except BaseException as error:
+                print(name, share, repr(error), flush=True)
+                os._exit(3)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        after = sorted(os.listdir(work)), vf.load(path).tobytes()
+        if code or after != before:
+            print(name, share, "exit", code, after[0], "old file kept:", after[1] == before[1], flush=True)
+"""
+
+
+@posix
+def test_a_full_disk_is_an_os_error_and_ends_no_process(tmp_path):
+    """Wherever it gets full: nothing is left behind, the old file stays, and HDF5 does not crash."""
+    names = [name for name, row in FORMATS.items() if row.suffix and not row.extra]
+    command = [sys.executable, "-c", FULL, str(tmp_path), *names]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr[-2000:]

@@ -217,3 +217,39 @@ def test_v73_is_hdf5(tmp_path):
             np.testing.assert_array_equal(video[index], VIDEO[index])
     with pytest.raises(vf.FormatError, match="has no 'note'"):
         vf.open(path, variable="note")
+
+
+@pytest.mark.parametrize("form", ["mat", "mat_frames"])
+@pytest.mark.parametrize(
+    "variable", ["_v", "__header__", "1st", "my video", "vidéo", "a-b", "", "a.b", "x" * 64, "v\n"]
+)
+def test_a_name_that_matlab_does_not_know_is_refused_before_anything_is_lost(tmp_path, form, variable):
+    path = vf.write(VIDEO, tmp_path / "a.mat", form)
+    with pytest.raises(ValueError, match="variable must be a name that MATLAB knows, got"):
+        vf.write(VIDEO[::-1], path, form, variable=variable)
+    np.testing.assert_array_equal(vf.load(path), VIDEO)
+
+
+@pytest.mark.parametrize("form", ["mat", "mat_frames"])
+@pytest.mark.parametrize("variable", ["v", "V_1", "x" * 63])
+def test_names_that_matlab_knows(tmp_path, form, variable):
+    path = vf.write(VIDEO, tmp_path / "a.mat", form, variable=variable)
+    np.testing.assert_array_equal(vf.load(path, variable=variable), VIDEO)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 9, 10, 12])
+@pytest.mark.parametrize("form", ["mat", "mat_frames"])
+def test_any_number_of_axes(tmp_path, form, axes):
+    array = np.arange(2**axes, dtype="u2").reshape((2,) * axes)
+    np.testing.assert_array_equal(vf.load(vf.write(array, tmp_path / "a.mat", form)), array)
+
+
+@pytest.mark.parametrize(
+    "mark", [b"vidformats: frames last, 3 axes", b"vidformats: backwards, 4 axes", b"vidformats: frames"]
+)
+def test_a_mark_that_does_not_fit_is_an_error(tmp_path, mark):
+    path = vf.write(VIDEO, tmp_path / "a.mat", "mat_frames")
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 5.0 MAT-file, " + mark.ljust(90))
+    with pytest.raises(vf.FormatError, match="which does not fit an array of"):
+        vf.open(path)

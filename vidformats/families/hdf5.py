@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from vidformats.readers.hdf5 import open_dataset
 from vidformats.select import BLOCK
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
+from vidformats.storage.deferred import DeferredErrors
 from vidformats.threads import spread
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -30,18 +31,29 @@ class H5(Format):
     layout : str
         ``"contiguous"``; ``"automatic"``, written at once in chunks that h5py chooses; ``"growing"``,
         grown by one frame at a time, in such chunks; or ``"frames"``, whole frames in each chunk.
-    level : int
-        Of gzip, 0 to 9; contiguous data can't be compressed.
+    level : int, optional
+        Of gzip, 0 to 9, by default 4; contiguous data can't be compressed.
     dataset : str
         Name of the dataset written.
-    frames_per_chunk : int
-        For the layout ``"frames"``.
+    frames_per_chunk : int, optional
+        For the layout ``"frames"``, by default 1.
     """
 
     layout: str = "contiguous"
-    level: int = 4
+    level: int | None = None
     dataset: str = "video"
-    frames_per_chunk: int = 1
+    frames_per_chunk: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would be ignored."""
+        if self.layout not in _WRITERS:
+            raise ValueError(f"{self.name}: layout must be one of {', '.join(_WRITERS)}, got {self.layout!r}")
+        if self.level is not None and (self.layout == "contiguous" or self.level not in range(10)):
+            fits = "contiguous data can't be compressed" if self.layout == "contiguous" else "level must be 0 to 9"
+            raise ValueError(f"{self.name}: {fits}, got level={self.level}")
+        if self.frames_per_chunk is not None and (self.layout != "frames" or self.frames_per_chunk < 1):
+            fits = "must be >= 1" if self.layout == "frames" else "is for h5_frames"
+            raise ValueError(f"{self.name}: frames_per_chunk {fits}, got {self.frames_per_chunk}")
 
     def sniff(self, head: bytes, names: Sequence[str]) -> bool:
         """Know HDF5's signature, at the start or behind a user block; MATLAB's user block makes it a ``.mat``."""
@@ -50,36 +62,44 @@ class H5(Format):
 
     def write(self, video: Source, path: Path) -> None:
         """Store the dataset; only ``"automatic"`` needs the whole video at once."""
-        with h5py.File(path, "w") as file:
-            _WRITERS[self.layout](self, video, file)
+        with DeferredErrors(path) as disk, h5py.File(disk, "w") as file:
+            for _ in _WRITERS[self.layout](self, video, file):
+                disk.check()
 
     def open(self, source: ByteSource, dataset: str | None = None) -> Reader:
         """Open a dataset of any HDF5 file: the one named, or `video`, or the only one with numbers in it."""
         return open_dataset(source, dataset)
 
 
-def _write_contiguous(form: H5, video: Source, file: h5py.File) -> None:
+# Each writer yields now and then, for a look whether the disk still takes what it gets.
+
+
+def _write_contiguous(form: H5, video: Source, file: h5py.File) -> Iterator[None]:
     video.need_length(form.name)
     stored, at = file.create_dataset(form.dataset, video.shape, video.dtype), 0
     for block in video.blocks():
         stored[at : at + len(block)] = block
         at += len(block)
+        yield
 
 
-def _write_automatic(form: H5, video: Source, file: h5py.File) -> None:
-    file.create_dataset(form.dataset, data=video.whole(form.name), compression="gzip", compression_opts=form.level)
+def _write_automatic(form: H5, video: Source, file: h5py.File) -> Iterator[None]:
+    whole, level = video.whole(form.name), _level(form)
+    file.create_dataset(form.dataset, data=whole, compression="gzip", compression_opts=level)
+    yield
 
 
-def _write_growing(form: H5, video: Source, file: h5py.File) -> None:
+def _write_growing(form: H5, video: Source, file: h5py.File) -> Iterator[None]:
     stored = _growable(form, video, file, True)
     for block in video.blocks():
         for frame in block:
             stored.resize(len(stored) + 1, axis=0)
             stored[-1] = frame
+            yield
 
 
-def _write_frames(form: H5, video: Source, file: h5py.File) -> None:
-    n = form.frames_per_chunk
+def _write_frames(form: H5, video: Source, file: h5py.File) -> Iterator[None]:
+    n, level = form.frames_per_chunk or 1, _level(form)
     stored = _growable(form, video, file, (n, *video.frame_shape) if 0 not in video.frame_shape else True)
     nbytes = n * stored.dtype.itemsize * int(np.prod(video.frame_shape, dtype=np.int64))
     for block in video.blocks(max(1, BLOCK // max(1, nbytes)) * nbytes):
@@ -93,11 +113,12 @@ def _write_frames(form: H5, video: Source, file: h5py.File) -> None:
             chunk = block[at : at + n]
             if len(chunk) < n:  # chunks are stored whole
                 chunk = np.resize(chunk, (n, *chunk.shape[1:]))
-            packed[at] = compress(chunk, form.level)
+            packed[at] = compress(chunk, level)
 
         spread(pack, range(0, len(block), n), form.threads)
         for at in range(0, len(block), n):
             stored.id.write_direct_chunk((first + at,) + (0,) * (block.ndim - 1), packed.pop(at))
+        yield
 
 
 def _growable(form: H5, video: Source, file: h5py.File, chunks: Any) -> h5py.Dataset:
@@ -109,13 +130,17 @@ def _growable(form: H5, video: Source, file: h5py.File, chunks: Any) -> h5py.Dat
         maxshape=(None, *shape),
         chunks=chunks,
         compression="gzip",
-        compression_opts=form.level,
+        compression_opts=_level(form),
     )
     stored.resize(0, axis=0)  # created with a first frame, as published: from none h5py guesses other chunks
     return stored
 
 
-_WRITERS = {
+def _level(form: H5) -> int:
+    return 4 if form.level is None else form.level
+
+
+_WRITERS: dict[str, Callable[[H5, Source, h5py.File], Iterator[None]]] = {
     "contiguous": _write_contiguous,
     "automatic": _write_automatic,
     "growing": _write_growing,

@@ -40,19 +40,29 @@ class Images(Format):
         ``.jpg``, ``.png`` or ``.webp``.
     quality : int or None
         0 to 100; None is Pillow's default, 75 for JPEG and 80 for WebP. PNG has none.
-    level : int
-        Of PNG's deflate, 0 to 9.
+    level : int, optional
+        Of PNG's deflate, 0 to 9, by default 1.
     lossless : bool
         For WebP: keep every pixel.
     """
 
     suffix: str = ".jpg"
     quality: int | None = None
-    level: int = 1
+    level: int | None = None
     lossless: bool = False
 
     holds: ClassVar[str] = "images"
     folder: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse what would be ignored."""
+        for option, given, kinds in (
+            ("quality", self.quality is not None, (".jpg", ".webp")),
+            ("level", self.level is not None, (".png",)),
+            ("lossless", self.lossless, (".webp",)),
+        ):
+            if given and self.suffix not in kinds:
+                raise ValueError(f"{self.name} has no {option}; it is for {' and '.join(kinds)}")
 
     @property
     def tolerance(self) -> float:
@@ -78,7 +88,7 @@ class Images(Format):
 
         options: dict[str, Any] = {}
         if self.suffix == ".png":
-            options["compress_level"] = self.level
+            options["compress_level"] = 1 if self.level is None else self.level
         if self.suffix == ".webp":
             options["lossless"] = self.lossless
         if self.quality is not None:

@@ -19,7 +19,8 @@ from vidformats.readers.mat5 import CLASSES, MATRIX, TYPES, inflated, variables
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
 
-MARK = re.compile(rb"vidformats: (frames last|as indexed), (\d) axes")
+MARK = re.compile(rb"vidformats: (frames last|as indexed), (\d+) axes")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class Mat(Format):
         return head.startswith(b"MATLAB ")
 
     def check(self, video: Source) -> None:
-        """MATLAB has no half floats, and level 5 no element beyond 4 GB."""
+        """MATLAB has no half floats, level 5 no element beyond 4 GB; of other names SciPy drops the variable."""
+        if not NAME.fullmatch(self.variable):
+            raise ValueError(f"{self.name}: variable must be a name that MATLAB knows, got {self.variable!r}")
         if video.dtype.str[1:] not in CLASSES:
             raise ValueError(f"{self.name} holds {', '.join(CLASSES)}, not {video.dtype}; use npy or h5")
         if prod(n or 0 for n in video.shape) * video.dtype.itemsize > (1 << 32) - 4096:
@@ -73,6 +76,8 @@ class Mat(Format):
         shape = dims[::-1] if last else dims
         if mark and prod(shape) == prod(shape[: int(mark[2])]):
             shape = shape[: int(mark[2])]
+        elif mark or b"vidformats:" in head[:116]:
+            raise FormatError(path, f"says {bytes(head[:116]).rstrip()!r}, which does not fit an array of {dims}")
         if deflated:
             file = inflated(file, deflated, offset + prod(dims) * dtype.itemsize)
         info = {"format": "mat_frames" if last else "mat", "compressed": deflated is not None}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidformats.decoders import open_decoder
+from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
 from vidformats.opencv import cv2
 from vidformats.readers.stream import StreamReader
@@ -86,7 +87,10 @@ class Movie(Format):
                 )
             n_frames += len(block)
         writer.release()
-        written = len(open_decoder(open_source(path)).packets().pts)
+        try:
+            written = len(open_decoder(open_source(path)).packets().pts)
+        except FormatError:  # not even its headers
+            written = 0
         if written != n_frames:
             raise OSError(f"{path}: {written} of {n_frames} frames were written; is the disk full?")
         note(path, (n_frames, channels, height, width))

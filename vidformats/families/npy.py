@@ -86,7 +86,7 @@ class Npz(Format):
         method = zipfile.ZIP_DEFLATED if self.compressed else zipfile.ZIP_STORED
         with (
             zipfile.ZipFile(path, "w", method) as archive,
-            archive.open(self.member + ".npy", "w", force_zip64=True) as file,
+            archive.open(self.member.removesuffix(".npy") + ".npy", "w", force_zip64=True) as file,
         ):
             write_npy(file, video)
 
