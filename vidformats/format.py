@@ -48,6 +48,8 @@ class Reader:
         What it reads; set by ``vf.open`` if the reader has not set it.
     weight : int
         How many open files it counts for among those a process keeps open.
+    locks : bool
+        Whether reading may hold a lock of some library, so that a fork in another thread has to wait for its end.
     maps : bool
         Whether it reads from memory if its source is kept mapped.
     """
@@ -55,6 +57,7 @@ class Reader:
     weight: int = 1
     maps: bool = False
     shape: tuple[int, ...]
+    locks: bool = True
     dtype: np.dtype[Any]
     info: dict[str, Any]
     source: ByteSource

@@ -52,6 +52,10 @@ class Handle:
         self.resting: Reader | None = None
         self.closed = False
 
+    def recent(self) -> Reader | None:
+        """Return the reader if it was the one used last in this process."""
+        return self.reader if _last == id(self) else None
+
     def get(self, open: Callable[[Reader | None], Reader]) -> Reader:
         """Return the reader; `open` makes one if there is none, or wakes the one that rests.
 

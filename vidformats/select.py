@@ -38,6 +38,8 @@ class Selection(NamedTuple):
         Shape of one cropped frame, before integers drop their axes.
     shape : tuple of int
         Shape of the result, exactly NumPy's.
+    span : slice or None
+        The frames as a slice with a positive step, if that is what the index was.
     """
 
     frames: NDArray[np.int64]
@@ -45,9 +47,12 @@ class Selection(NamedTuple):
     flips: Crop
     lengths: tuple[int, ...]
     shape: tuple[int, ...]
+    span: slice | None = None
 
     def plan(self) -> Plan:
         """Return what a reader has to read."""
+        if self.span is not None:
+            return Plan(self.frames, np.arange(len(self.frames)), _NONE, self.crop, self.span)
         return plan(self.frames, self.crop)
 
     def target(self, result: np.ndarray) -> np.ndarray:
@@ -71,6 +76,10 @@ def select(index: Any, shape: tuple[int, ...]) -> Selection:
     IndexError
         Where NumPy raises it, and for advanced indexing behind the first axis.
     """
+    if type(index) is slice:  # by far the most frequent: a window
+        frames, picked = frame_numbers(index, shape[0])
+        flips = (slice(None),) * (len(shape) - 1)
+        return Selection(frames, None, flips, shape[1:], (*picked, *shape[1:]), _span(index, shape[0]))
     items = _expand(index if isinstance(index, tuple) else (index,), len(shape))
     first = next(k for k, item in enumerate(items) if item is not None)
     frames, frame_dims = frame_numbers(items[first], shape[0])
@@ -96,7 +105,14 @@ def select(index: Any, shape: tuple[int, ...]) -> Selection:
         if advanced[-1] - advanced[0] >= len(advanced):
             dims.insert(0, dims.pop(first))
     whole = crop == tuple(slice(0, n, 1) for n in shape[1:])
-    return Selection(frames, None if whole else crop, flips, lengths, sum(dims, ()))
+    return Selection(frames, None if whole else crop, flips, lengths, sum(dims, ()), _span(items[first], shape[0]))
+
+
+def _span(item: Any, n: int) -> slice | None:
+    if not isinstance(item, slice):
+        return None
+    start, stop, step = item.indices(n)
+    return slice(start, stop, step) if step > 0 and start < stop else None
 
 
 def frame_numbers(item: Any, n_frames: int) -> tuple[NDArray[np.int64], tuple[int, ...]]:
@@ -196,21 +212,21 @@ class Plan(NamedTuple):
         ``(row, copied from row)`` for every repeated frame. Whoever made the plan copies them.
     crop : tuple of slice, or None
         The part of each frame, one slice with a positive step for each axis; None means all of it.
+    span : slice, or None
+        The frames as a slice, if they are evenly spaced and fill the rows from the first to the last; None if that
+        is not known.
     """
 
     frames: NDArray[np.int64]
     rows: NDArray[np.int64]
     copies: NDArray[np.int64]
     crop: Crop | None = None
+    span: slice | None = None
 
     @property
     def in_rows(self) -> bool:
         """Whether the frames fill the rows of the result from the first to the last."""
-        return bool((self.rows == np.arange(len(self.rows))).all())
-
-    def part(self, block: slice) -> Plan:
-        """Return the plan of some of the frames, into the same rows."""
-        return self._replace(frames=self.frames[block], rows=self.rows[block])
+        return self.span is not None or bool((self.rows == np.arange(len(self.rows))).all())
 
     def repeat(self, out: np.ndarray) -> None:
         """Copy each repeated frame to its other rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,13 @@ from vidformats.handles import Handle, reading
 from vidformats.select import Plan, frame_numbers, plan, select
 from vidformats.storage.local import changed, open_source, stamp_of
 from vidformats.threads import default_threads
+
+QUICK = 1 << 20
+"""Bytes of a single frame up to which it is read without a plan, by this thread alone."""
+
+LATELY = 1e-4
+"""Seconds for which a check that the file has not changed holds for further single frames: asking takes 1 us, and a
+frame of 43 kB in the page cache 4."""
 
 
 class Video:
@@ -76,6 +84,7 @@ class Video:
         self.threads, self._options = threads, options
         self._mapped, self._stamp = mapped, stamp_of(self.path)
         self._format = format or ("binary" if "shape" in options else "")
+        self._checked = 0.0
         self._handle = Handle(self.path)
         with reading:
             reader = self._handle.get(self._open)
@@ -111,7 +120,14 @@ class Video:
         if type(index) is int and -self.shape[0] <= index < self.shape[0] and len(self.shape) > 1:
             # One frame of a random many: a plan would cost more than the frame.
             result = np.empty(self.shape[1:], self.dtype)
-            self._use(lambda reader: reader.fetch_one(index % self.shape[0], result, self._threads()))
+            reader, frame = self._handle.recent(), index % self.shape[0]
+            if reader is None or reader.locks or result.nbytes > QUICK:
+                self._use(lambda reader: reader.fetch_one(frame, result, self._threads()))
+                return result
+            reader.fetch_one(frame, result)
+            if (now := monotonic()) > self._checked + LATELY:
+                reader.source.check()
+                self._checked = now
             return result
         chosen = select(index, self.shape)
         result = np.empty(chosen.shape, self.dtype)

@@ -1,5 +1,6 @@
+import tracemalloc
 import zlib
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from vidformats.readers.chunk_grid import cuts
 from vidformats.readers.chunks import ChunkReader
 from vidformats.readers.extent import as_slice
 from vidformats.select import plan
+from vidformats.storage.base import coalesce
 from vidformats.storage.local import LocalFile
 
 shared = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -206,3 +208,49 @@ def test_as_slice(numbers):
     chosen = as_slice(np.array(numbers))
     assert np.arange(20)[chosen].tolist() == numbers
     assert isinstance(chosen, slice) == (numbers not in ([1, 2, 4], [2, 2]))
+
+
+@pytest.mark.parametrize("step", [1, 64, 1000])
+def test_overlapping_claims_take_no_more_memory_than_the_file(tmp_path, step):
+    # Large and tiny claims in turn: grouped by the gap to the one before, each would begin a group of its own.
+    size, n = 4 << 20, 400
+    (tmp_path / "v").write_bytes(bytes(size))
+    offsets, sizes = np.zeros(n, np.int64), np.ones(n, np.int64)
+    offsets[0::2] = np.arange(n // 2) * (module.GAP + step) % (size // 2)
+    offsets[0::2].sort()
+    offsets[1::2] = offsets[0::2] + 1
+    sizes[0::2] = size - offsets[0::2]
+    with pytest.raises(FormatError, match="claims"):
+        ChunkReader(LocalFile(tmp_path / "v"), offsets, sizes, (1,), (n,), "u1", [Deflate(1)])
+    sizes[0::2] = np.minimum(sizes[0::2], module.SLACK)  # what may be claimed
+    opened = ChunkReader(LocalFile(tmp_path / "v"), offsets, sizes, (1,), (n,), "u1", [Deflate(1)])
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="damaged"):
+        opened.read(plan(np.arange(n)), np.empty(n, np.uint8))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * module.BLOCK
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.integers(1, 60)), max_size=30), st.integers(0, 40), st.integers(1, 200)
+)
+def test_coalesce_by_definition(ranges, gap, most):
+    ranges = sorted(ranges)
+    offsets, sizes = (np.array([r[k] for r in ranges], np.int64) for k in (0, 1))
+    groups = coalesce(offsets, sizes, gap, most)
+    bounds = groups.bounds.tolist()
+    assert bounds[0] == 0
+    assert bounds[-1] == len(ranges)
+    for k, (a, b) in enumerate(pairwise(bounds)):
+        begin, end = int(groups.begins[k]), int(groups.ends[k])
+        assert a < b
+        assert begin == offsets[a]
+        assert end == max(o + s for o, s in ranges[a:b])
+        assert b - a == 1 or end - begin <= most
+        # All in it is within the gap of what lies before, and the next would be too far or too much.
+        for j in range(a + 1, b):
+            assert offsets[j] - max(o + s for o, s in ranges[a:j]) <= gap
+        if b < len(ranges):
+            following = max(end, ranges[b][0] + ranges[b][1])
+            assert offsets[b] - end > gap or following - begin > most

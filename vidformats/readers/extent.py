@@ -26,6 +26,9 @@ GAP = 16 << 10
 SMALL = 4 << 10
 """Frames below this many bytes are read together with what lies between them."""
 
+PAYS = 1 << 20
+"""Bytes that a thread copies from the page cache, at least: waking one takes as long as copying 0.1 MB."""
+
 WAITING, MOST_WAITING = 4, 32
 """Threads that wait for a cold disk in place of each that would copy from memory, and how many at most: what is under
 way at once is what helps there. With 2, 4 and 8 of them, every 4th of 10,000 frames took 250, 190 and 150 ms; by a
@@ -88,7 +91,7 @@ class Placed(Reader):
         If the file is too short for what is claimed; nothing was allocated.
     """
 
-    maps = True
+    locks, maps = False, True
 
     def __init__(
         self, source: ByteSource, offset: int, shape: tuple[int, ...], dtype: Any, info: dict[str, Any] | None = None
@@ -124,13 +127,11 @@ class ExtentReader(Placed):
             out.byteswap(inplace=True)
 
     def fetch_one(self, frame: int, out: np.ndarray, threads: int = 1) -> None:
-        """Read one frame by one system call, a large one by several threads."""
-        if self._frame_bytes >= 2 * SHARE and threads > 1:
-            super().fetch_one(frame, out, threads)
-        elif self._mapped is not None:
+        """Read one frame by one system call."""
+        if self._mapped is not None:
             out[...] = self._mapped[frame]
         elif out.size:
-            self.source.read_into(self._offset + frame * self._frame_bytes, out.reshape(-1).view(np.uint8).data)
+            self.source.read_into(self._offset + frame * self._frame_bytes, out)
             if not self._stored.isnative:
                 out.byteswap(inplace=True)
 
@@ -151,21 +152,24 @@ class ExtentReader(Placed):
     def _copy(self, pages: np.ndarray, plan: Plan, out: np.ndarray, threads: int) -> None:
         """Copy frames from the map."""
         crop, whole = plan.crop or (), plan.crop is None and out.flags.c_contiguous and self._stored.isnative
+        in_rows, n = plan.in_rows, len(plan.frames)
 
         def work(mine: Iterator[slice]) -> None:
             for block in mine:
-                frames, rows = as_slice(plan.frames[block]), as_slice(plan.rows[block])
+                frames, rows = as_slice(plan.frames[block]), block if in_rows else as_slice(plan.rows[block])
                 if isinstance(frames, slice) and isinstance(rows, slice):
                     out[rows] = pages[(frames, *crop)]
-                elif whole and isinstance(rows, slice) and rows.step == 1:
+                elif whole and isinstance(rows, slice) and rows.step in (None, 1):
                     np.take(pages, frames, axis=0, out=out[rows], mode="clip")  # the other modes copy twice
                 else:
                     for frame, row in zip(plan.frames[block].tolist(), plan.rows[block].tolist(), strict=True):
                         out[row] = pages[(frame, *crop)]
 
-        n = len(plan.frames)
         threads = worth(threads, out.nbytes, n)
-        share(work, _shares(n, max(1, SHARE // max(1, self._frame_bytes)), threads), threads)
+        if threads == 1 and plan.span is not None:
+            out[...] = pages[(plan.span, *crop)]
+        else:
+            share(work, _shares(n, max(1, SHARE // max(1, self._frame_bytes)), threads), threads)
 
     def _folded(self, plan: Plan, out: np.ndarray) -> tuple[ExtentReader, Plan, np.ndarray] | None:
         """See parts of frames as the frames if that skips bytes: (T, C, H, W) is (T * C, H, W) too."""
@@ -195,23 +199,24 @@ class ExtentReader(Placed):
         )
 
     def _runs(self, plan: Plan, out: np.ndarray, threads: int) -> None:
-        size, base, n = self._frame_bytes, self._offset, len(plan.frames)
+        size, base, n, in_rows = self._frame_bytes, self._offset, len(plan.frames), plan.in_rows
         flat = out.reshape(-1).view(np.uint8).data
 
         def work(mine: Iterator[slice]) -> None:
             for block in mine:
                 frames, rows = plan.frames[block], plan.rows[block]
                 # A run is contiguous in the file and in the result.
-                bounds = np.union1d(runs(frames), runs(rows))
+                bounds = runs(frames) if in_rows else np.union1d(runs(frames), runs(rows))
                 starts, counts = bounds[:-1], np.diff(bounds)
                 offsets, places, lengths = base + frames[starts] * size, rows[starts] * size, counts * size
-                pieces = zip(offsets.tolist(), places.tolist(), (places + lengths).tolist(), strict=True)
-                self.source.read_ranges((offset, flat[start:stop]) for offset, start, stop in pieces)
+                stops = (places + lengths).tolist()
+                views = [flat[start:stop] for start, stop in zip(places.tolist(), stops, strict=True)]
+                self.source.read_ranges(zip(offsets.tolist(), views, strict=True))
 
         if threads > 1 and self.source.is_cold(base + int(plan.frames[n // 2]) * size):
             threads = min(threads * WAITING, MOST_WAITING, n)
         else:
-            threads = worth(threads, out.nbytes, n)
+            threads = worth(threads, out.nbytes, n, PAYS)
         share(work, _shares(n, min(max(1, SHARE // size), -(-n // threads)), threads), threads)
 
     def _sieve(self, plan: Plan, out: np.ndarray, threads: int) -> None:

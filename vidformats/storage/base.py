@@ -27,8 +27,8 @@ class ByteSource(Protocol):
     size: int
     stamp: tuple[int, ...]
 
-    def read_into(self, offset: int, out: memoryview) -> None:
-        """Fill `out` from the byte `offset` on.
+    def read_into(self, offset: int, out: Any) -> None:
+        """Fill `out`, contiguous memory, from the byte `offset` on.
 
         Raises
         ------
@@ -161,11 +161,12 @@ def coalesce(offsets: NDArray[np.int64], sizes: NDArray[np.int64], gap: int, mos
     apart = np.concatenate(([0], np.flatnonzero(offsets[1:] - reach[:-1] > gap) + 1, [n]))
     bounds = apart
     if (reach[apart[1:] - 1] - offsets[apart[:-1]] > most).any():
-        cuts = [0]
+        cuts, stops = [0], offsets + sizes
         for first, stop in zip(apart[:-1].tolist(), apart[1:].tolist(), strict=True):
             while first < stop:  # as many ranges as end within `most` bytes, and at least one
-                within = int(np.searchsorted(reach[first:stop], offsets[first] + most, "right"))
-                first += max(1, within)
+                near = min(stop, int(np.searchsorted(offsets, offsets[first] + most, "right")))
+                within = np.maximum.accumulate(stops[first:near]) <= offsets[first] + most
+                first += max(1, int(within.sum()))
                 cuts.append(first)
         bounds = np.array(cuts, np.int64)
     ends = np.maximum.reduceat(offsets + sizes, bounds[:-1])

@@ -91,21 +91,22 @@ class LocalFile:
         if mapped and self.size:
             self._map = memoryview(mmap.mmap(self._fd, 0, access=mmap.ACCESS_READ))
 
-    def read_into(self, offset: int, out: memoryview) -> None:
-        """Fill `out` from the byte `offset` on; a `FormatError` if the file ends before."""
-        if self._preadv([out], offset) != len(out):
-            self._readv([out], offset, len(out))
+    def read_into(self, offset: int, out: Any) -> None:
+        """Fill `out`, contiguous memory, from the byte `offset` on; a `FormatError` if the file ends before."""
+        if self._preadv([out], offset) != out.nbytes:
+            self._readv([memoryview(out).cast("B")], offset, out.nbytes)
 
     def read_ranges(self, pieces: Iterable[tuple[int, memoryview]]) -> None:
         """Fill each memory of bytes from its offset on, neighbours by one system call."""
         preadv, views, begin, end = self._preadv, list[memoryview](), 0, -1
         for offset, view in pieces:
-            if offset != end or len(views) == MOST_VIEWS:
-                if views and preadv(views, begin) != end - begin:
-                    self._readv(views, begin, end - begin)
-                views, begin, end = [], offset, offset
-            views.append(view)
-            end += len(view)
+            if offset == end and len(views) < MOST_VIEWS:
+                views.append(view)
+                end += len(view)
+                continue
+            if views and preadv(views, begin) != end - begin:
+                self._readv(views, begin, end - begin)
+            views, begin, end = [view], offset, offset + len(view)
         if views and preadv(views, begin) != end - begin:
             self._readv(views, begin, end - begin)
 
@@ -187,7 +188,8 @@ class LocalFile:
 
     def check(self) -> None:
         """Raise `FormatError` if the file's content was changed since it was opened."""
-        if _stamp(os.fstat(self._fd)) != self.stamp:
+        facts = os.fstat(self._fd)
+        if facts.st_mtime_ns != self.stamp[2] or facts.st_size != self.stamp[1]:
             raise changed(self.url)
 
     def __del__(self) -> None:
@@ -245,7 +247,7 @@ class LocalFolder:
             raise changed(path)
         return source
 
-    def read_into(self, offset: int, out: memoryview) -> None:
+    def read_into(self, offset: int, out: Any) -> None:
         """Raise `FormatError`: a folder has no bytes."""
         raise FormatError(self.url, "expected a regular file, got a folder")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from vidformats.errors import FormatError
 from vidformats.storage.base import ByteSource, PositionedFile
@@ -41,9 +41,9 @@ class Member:
         self._source, self._offset, self.size, self.name = source, offset, size, name
         self.url, self.stamp = source.url, source.stamp
 
-    def read_into(self, offset: int, out: memoryview) -> None:
+    def read_into(self, offset: int, out: Any) -> None:
         """Fill `out` from the byte `offset` of the member on."""
-        self._within(offset, len(out))
+        self._within(offset, out.nbytes)
         self._source.read_into(self._offset + offset, out)
 
     def read_ranges(self, pieces: Iterable[tuple[int, memoryview]]) -> None:
