@@ -228,6 +228,10 @@ class Plan(NamedTuple):
         """Whether the frames fill the rows of the result from the first to the last."""
         return self.span is not None or bool((self.rows == np.arange(len(self.rows))).all())
 
+    def part(self, block: slice) -> Plan:
+        """Return the plan of some of the frames, into the same rows."""
+        return self._replace(frames=self.frames[block], rows=self.rows[block], span=None)
+
     def repeat(self, out: np.ndarray) -> None:
         """Copy each repeated frame to its other rows."""
         for row, source in self.copies:

@@ -250,7 +250,7 @@ def test_coalesce_by_definition(ranges, gap, most):
         assert b - a == 1 or end - begin <= most
         # All in it is within the gap of what lies before, and the next would be too far or too much.
         for j in range(a + 1, b):
-            assert offsets[j] - max(o + s for o, s in ranges[a:j]) <= gap
+            assert offsets[j] - max(o + s for o, s in ranges[:j]) <= gap
         if b < len(ranges):
             following = max(end, ranges[b][0] + ranges[b][1])
             assert offsets[b] - end > gap or following - begin > most
