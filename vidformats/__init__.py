@@ -10,6 +10,7 @@ from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
 from vidformats.registry import format_of, formats, get_format
 from vidformats.source import Source
+from vidformats.training.folder import manifest
 from vidformats.training.windows import windows
 from vidformats.video import Video, load, open
 from vidformats.writing import write
@@ -25,6 +26,7 @@ __all__ = [
     "formats",
     "get_format",
     "load",
+    "manifest",
     "open",
     "windows",
     "write",

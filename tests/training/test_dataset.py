@@ -32,6 +32,7 @@ def ramps(tmp_path_factory):
     return ramp
 
 
+@pytest.mark.filterwarnings("ignore:.*files are longer than it says")
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_samples_equal_the_reference(ramps, data):

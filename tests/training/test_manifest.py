@@ -53,7 +53,7 @@ def test_absolute_paths_stay(tmp_path):
         ("trial,trial\na,b\n", "distinct"),
         ("trial,subject\na,b\n", "has no column 'n_frames'; it has 'trial', 'subject'"),
         ("trial,n_frames\n", "names no trials"),
-        ("trial,n_frames\na,10\na,9\n", "the trial 'a' twice"),
+        ("trial,n_frames\na,10\na,9\n", "the trial 'a' more than once"),
         ("trial,n_frames\na,10\nb\n", "line 3 has 1 entries"),
         ("trial,n_frames\na,many\n", "trial 'a' has 'many' for n_frames"),
         ("trial,n_frames\na,0\n", "'0' for n_frames"),
@@ -85,7 +85,7 @@ def test_faults_in_memory():
         Manifest({"trial": ["a"], "n_frames": [2.5]})
     with pytest.raises(FormatError, match="nan for a path"):
         Manifest(COLUMNS | {"path": [np.nan, "y"]}).path("path", 0)
-    with pytest.raises(TypeError, match="not int"):
+    with pytest.raises(TypeError, match="got int"):
         Manifest(7)
     with pytest.raises(FileNotFoundError):
         Manifest("nowhere.csv")

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 import vidformats as vf
 from tests.training.test_windows import ragged, reference, table
+from vidformats.training.restore import Restored
 
 
 def plain(case, weights, predict, last):
@@ -40,7 +43,7 @@ def test_restoring_equals_the_reference(case, reduce, random, batch):
     random.shuffle(rows)
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        out.add(part, outputs[part], per="frame")
+        out.add(part, outputs[part], per="frame", offset=0)
     for trial, expected in enumerate(plain(case, weights, lambda r, k: outputs[r, k], reduce == "last")):
         gap = next((k for k, value in enumerate(expected) if value is None), None)
         if gap is not None:
@@ -173,7 +176,7 @@ def test_memory_grows_with_frames_not_windows():
     out = w.restore()
     for row in w.rows:
         out.add([row], np.ones((1, 100)))
-    assert sum(a.nbytes for pair in out._totals.values() for a in pair) == 1000 * 2 * 8
+    assert sum(a.nbytes for trial in out._trials.values() for a in trial) == 1000 * 2 * 8 + len(w)
 
 
 def test_tensors():
@@ -184,3 +187,107 @@ def test_tensors():
         out.add(torch.arange(2), torch.ones(2, 4, 3, dtype=dtype, requires_grad=True))
         assert out["t0"].shape == (8, 3)
         assert out["t0"].dtype == np.float32
+
+
+def test_outputs_of_several_precisions_make_one():
+    torch = pytest.importorskip("torch", reason="an extra; mixed precision is its affair")
+    w = vf.windows(table([12]), size=4, hop=4)
+    for reduce in ("mean", "last"):
+        out = w.restore(reduce)
+        for row, dtype in enumerate((torch.float16, torch.bfloat16, torch.float32)):
+            out.add([row], torch.full((1, 4), row + 0.5, dtype=dtype))
+        assert out["t0"].dtype == np.float32
+        assert out["t0"].tolist() == [0.5] * 4 + [1.5] * 4 + [2.5] * 4
+        out.add(np.array([0]), np.zeros((1, 4), np.float64))
+        assert out["t0"].dtype == np.float64
+
+
+@pytest.fixture
+def strided(tmp_path):
+    path = vf.write(np.arange(160, dtype="f4"), tmp_path / "x.npy")
+    return vf.windows({"trial": ["a"], "n_frames": [160], "path": [path]}, size=8, hop=8, stride=4, tail="drop")
+
+
+@pytest.mark.parametrize("phase", [0, 3, "random"])
+def test_a_batch_says_where_its_outputs_belong(strided, phase):
+    """A phase that is forgotten cannot put them elsewhere."""
+    ds, out = strided.dataset(phase=phase), strided.restore(missing=-1)
+    for sample in ds:
+        out.add({"row": [sample["row"]], "frame": sample["frame"][None]}, sample["video"][None])
+        with pytest.raises(ValueError, match="stride 4: pass the batch"):
+            out.add([sample["row"]], sample["video"][None])
+    found = out["a"] >= 0
+    assert found.sum() == len(ds) * 8
+    assert out["a"][found].tolist() == np.arange(160)[found].tolist()
+
+
+def test_batches_of_a_loader_are_taken_as_they_are(strided):
+    torch = pytest.importorskip("torch", reason="an extra; without it there is no DataLoader")
+    ds, out = strided.dataset(phase="random"), strided.restore("last", missing=-1)
+    for epoch in range(40):
+        ds.set_epoch(epoch)
+        for batch in torch.utils.data.DataLoader(ds, batch_size=3, shuffle=True, collate_fn=ds.collate):
+            out.add(batch, batch["video"])
+    assert out["a"].tolist() == list(range(160))
+    with pytest.raises(ValueError, match="no offset="):
+        out.add(batch, batch["video"], offset=1)
+    with pytest.raises(ValueError, match="'row' and 'frame'"):
+        out.add({"row": [0]}, batch["video"][:1])
+    with pytest.raises(ValueError, match="offset must be from 0 to 3, got 4"):
+        out.add([0], np.zeros((1, 8)), offset=4)
+
+
+def test_a_window_counts_once():
+    w = vf.windows(table([10]), size=4, hop=2)
+    outputs = np.random.default_rng(0).normal(size=(len(w), 4))
+    for reduce in ("mean", "last", np.hanning(4)):
+        once, often = w.restore(reduce), w.restore(reduce)
+        once.add(w.rows, outputs)
+        for rows in ([0, 1], [1, 1, 2], [3, 0, 3], [2]):
+            often.add(rows, outputs[rows])
+        assert np.allclose(often["t0"], once["t0"], rtol=1e-15)
+        assert np.array_equal(often["t0"], often["t0"]), "looking does not count"
+
+
+@settings(max_examples=300, deadline=None)
+@given(ragged, reductions, st.integers(1, 5), st.integers(1, 4), st.integers(0, 99))
+def test_parts_of_several_processes_make_the_whole(case, reduce, n_ranks, batch, seed):
+    """Each rank has its share as PyTorch's DistributedSampler deals them, the first rows repeated at the end."""
+    lengths, size, hop, stride, tail = case
+    w = vf.windows(table(lengths), size, hop, stride, tail)
+    if not len(w):
+        return
+    reduce = np.hanning(size + 1)[:-1] + 1e-3 if reduce == "weights" else reduce
+    outputs = np.random.default_rng(seed).normal(size=(len(w), size))
+    order = np.random.default_rng(seed).permutation(len(w))
+    dealt = np.resize(order, -(-len(w) // n_ranks) * n_ranks)
+    whole, parts = w.restore(reduce, missing=-9), []
+    whole.add(order, outputs[order], per="frame", offset=0)
+    for rank in range(n_ranks):
+        share, part = dealt[rank::n_ranks], w.restore(reduce, missing=-9)
+        for start in range(0, len(share), batch):
+            rows = np.sort(share[start : start + batch])
+            part.add(rows, outputs[rows], per="frame", offset=0)
+        if rank % 2:
+            part[next(iter(part))]  # whoever looks in between changes nothing
+        parts.append(pickle.loads(pickle.dumps(part)))
+    merged = Restored.merge(parts)
+    assert list(merged) == list(whole)
+    for name in whole:
+        np.testing.assert_allclose(merged[name], whole[name], rtol=1e-12)
+
+
+def test_parts_that_do_not_belong_together():
+    w, other = vf.windows(table([10]), size=4, hop=2), vf.windows(table([10]), size=4, hop=3)
+    for parts in ([], [w.restore(), other.restore()], [w.restore(), w.restore("last")]):
+        with pytest.raises(ValueError, match="expected"):
+            Restored.merge(parts)
+    one, two = w.restore(), w.restore()
+    for part in (one, two):
+        for row in (1, 2):
+            part.add([row], np.ones((1, 4)))
+    with pytest.raises(ValueError, match="windows 1 are in two parts"):
+        Restored.merge([one, two])
+    empty = Restored.merge([w.restore(missing=0), w.restore(missing=0)])
+    assert len(empty) == 0
+    assert empty["t0"].tolist() == [0] * 10

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vidformats.training.dataset import WindowDataset
+from vidformats.training.dataset import Options, WindowDataset
 from vidformats.training.grid import Grid
 from vidformats.training.manifest import Manifest
 from vidformats.training.restore import Restored
+from vidformats.training.tables import first_few
 
 
 class Windows(Grid):
     """Overlapping windows over the trials of a manifest, and what is made of them; see `windows`."""
 
     def split(
-        self, splitter: Any, by: str = "subject", y: str | None = None
+        self, splitter: Any, by: str = "subject", y: str | None = None, rows: ArrayLike | slice | None = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Yield rows for training and rows for testing, fold after fold.
 
@@ -38,6 +39,8 @@ class Windows(Grid):
             The column whose entries must not be in both training and test.
         y : str, optional
             The column with the classes, for splitters that stratify.
+        rows : (N,) array of int, (len(self),) array of bool, or slice, optional
+            The windows to split, all by default: the training rows of an outer fold, for one to validate with.
 
         Yields
         ------
@@ -47,7 +50,9 @@ class Windows(Grid):
         Raises
         ------
         ValueError
-            When the splitter puts windows of one subject on both sides; the message names them.
+            If the splitter puts windows of one subject on both sides; the message names them.
+        FormatError
+            If a trial has no entry in the column `by`.
 
         Examples
         --------
@@ -58,19 +63,20 @@ class Windows(Grid):
         >>> [(train.tolist(), test.tolist()) for train, test in w.split(LeaveOneGroupOut())]
         [([2], [0, 1]), ([0, 1], [2])]
         """
-        names, groups = np.unique(self[by], return_inverse=True)
-        for train, test in splitter.split(self.rows, None if y is None else self[y], groups):
+        chosen = self.rows if rows is None else self.select(rows)
+        column = np.repeat(self.manifest.identities(by), np.diff(self.first_rows))[chosen]
+        names, groups = np.unique(column, return_inverse=True)
+        for train, test in splitter.split(chosen, None if y is None else self[y][chosen], groups):
             train, test = np.sort(np.asarray(train)), np.sort(np.asarray(test))
             both = names[np.intersect1d(groups[train], groups[test])]
             if len(both):
                 raise ValueError(
                     f"{type(splitter).__name__} puts windows of the same {by} into training and test: "
-                    f"{', '.join(map(str, both[:10]))}{', ...' if len(both) > 10 else ''}; "
-                    "use a splitter by groups, such as GroupKFold"
+                    f"{first_few(both.tolist(), 10)}; use a splitter by groups, such as GroupKFold"
                 )
-            yield train, test
+            yield chosen[train], chosen[test]
 
-    def dataset(self, rows: ArrayLike | None = None, **options: Any) -> WindowDataset:
+    def dataset(self, rows: ArrayLike | slice | None = None, **options: Unpack[Options]) -> WindowDataset:
         """Return the windows `rows`, or all, as a dataset for a DataLoader; see `WindowDataset`."""
         return WindowDataset(self, self.rows if rows is None else rows, **options)
 
@@ -92,9 +98,9 @@ def windows(
 
     Parameters
     ----------
-    manifest : path-like, dict of columns, list of dicts, or DataFrame
-        One row a trial: ``trial``, ``subject``, ``n_frames``, ``fps`` and one column of paths a stream
-        (``path`` where there is only one); see `Manifest`. ``n_frames`` and ``fps`` describe the time
+    manifest : path-like, dict of columns, list of dicts, DataFrame, or Manifest
+        One row per trial: ``trial``, ``subject``, ``n_frames``, ``fps`` and one column of paths per stream
+        (``path`` if there is only one); see `Manifest`. ``n_frames`` and ``fps`` describe the time
         line on which windows are cut and outputs restored.
     size : int
         Samples in a window.
@@ -104,7 +110,7 @@ def windows(
         Frames from one sample to the next: 4 takes every fourth frame. A window then spans
         ``(size - 1) * stride + 1`` frames and the next starts ``hop * stride`` frames later.
     tail : {"anchor", "pad", "drop"}
-        What becomes of frames behind the last whole window. ``anchor``: one more window that ends with the
+        What becomes of frames after the last whole window. ``anchor``: one more window that ends with the
         trial's last frame. ``pad``: one more that starts where the next would, and is padded. ``drop``:
         nothing. A trial shorter than a window becomes one padded window, or with ``drop`` none.
     root : path-like, optional
@@ -119,7 +125,7 @@ def windows(
     Raises
     ------
     FormatError
-        When the manifest is not what it should be.
+        If the manifest is not what it should be.
 
     Examples
     --------
@@ -128,4 +134,5 @@ def windows(
     >>> w[w.rows].start.tolist()
     [0, 200, 400, 600, 700, 0]
     """
-    return Windows(Manifest(manifest, root), size, hop, stride, tail)
+    table = manifest if isinstance(manifest, Manifest) else Manifest(manifest, root)
+    return Windows(table, size, hop, stride, tail)
