@@ -93,6 +93,9 @@ def trusted(packets: Packets, track: Track) -> bool:
         return False
     if len(np.unique(pts)) < len(pts):
         return False
+    dts = packets.dts[packets.dts != NONE]
+    if (np.diff(dts) < 0).any():
+        return False  # time jumps back: two recordings one after the other
     if track.container in ("avi", "asf") and (track.reorder or track.codec in ("h264", "hevc")):
         return False  # their stamps are those of decoding
     if track.container in ("mpegts", "mpeg") and track.codec == "h264" and track.interlaced:
@@ -178,16 +181,20 @@ def _timed(index: Index, packets: Packets, track: Track, pts: NDArray[np.int64] 
     if not n:
         return index
     ticks = pts
-    if ticks is None or (ticks == NONE).any():
+    if ticks is None or (ticks == NONE).any() or (track.container == "avi" and track.reorder):
         dts = packets.dts[~packets.hidden]
-        ticks = np.sort(dts)[:n] if len(dts) >= n and not (dts == NONE).any() else None
+        ticks = np.sort(dts)[:n] - dts.min() + track.start if len(dts) >= n and not (dts == NONE).any() else None
     rate = track.rate
     if ticks is None:
         fps = float(rate or USUAL_RATE)
         return index._replace(times=np.arange(n) / fps, duration=n / fps, fps=fps)
+    steps = np.diff(ticks)
+    usual = int(np.median(steps)) if n > 1 else 0
+    if (steps < 0).any():  # recordings one after the other: each goes on where the last one ended
+        ticks = ticks + np.concatenate(([0], np.cumsum(np.where(steps < 0, usual - steps, 0))))
     times = (ticks - track.start) * track.tick.numerator / track.tick.denominator
     known = packets.durations[index.packets[-1]] if index.packets[-1] < len(packets.durations) else 0
-    last = float(known * track.tick) if known > 0 else float(np.median(np.diff(times))) if n > 1 else 0.0
+    last = float(known * track.tick) if known > 0 else float(usual * track.tick)
     if last <= 0:
         last = 1 / float(rate or USUAL_RATE)
     duration = float(times[-1] - times[0]) + last
