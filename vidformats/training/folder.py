@@ -12,7 +12,10 @@ from typing import Any
 
 from vidformats.training.manifest import Manifest
 from vidformats.training.streams import Stream, own_rate, own_times
-from vidformats.training.tables import first_few
+from vidformats.training.tables import SUFFIXES, first_few
+
+TABLES = (*SUFFIXES, ".json")
+"""File extensions that hold no frames unless a pattern names them."""
 
 
 def manifest(
@@ -30,8 +33,8 @@ def manifest(
     pattern : str, or dict of str to str
         What a file's path in the folder looks like: ``"{subject}_trial_{trial}"``, ``"{subject}/{trial}.mp4"``.
         What stands in braces becomes a column. A name holds no ``/``; ``*`` is anything but ``/``. Without an
-        extension, any will do. A dict has a pattern for each stream, which becomes a column of paths: trials are the
-        files of the same names. A single pattern makes the column ``path``.
+        extension, any will do but a table's. A dict has a pattern for each stream, which becomes a column of paths:
+        trials are the files of the same names. A single pattern makes the column ``path``.
     fps : float, optional
         Frames per second of the time line, such as 4 for labels at 4 Hz; then ``n_frames`` is what the shortest of
         a trial's files has of them. By default the time line is that of the first stream's own frames.
@@ -69,9 +72,12 @@ def manifest(
     found: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
     fitting = set()
     for stream, text in patterns.items():
-        expression = _expression(text)
+        expression, any_extension = _expression(text), not re.search(r"\.\w+$", text)
         for name in names:
-            if fit := expression.fullmatch(name):
+            stem, extension = os.path.splitext(name)
+            if any_extension and extension in TABLES:
+                continue
+            if fit := expression.fullmatch(stem if any_extension else name):
                 fitting.add(name)
                 files = found.setdefault(tuple(fit.groupdict().items()), {})
                 if stream in files:
@@ -83,7 +89,7 @@ def manifest(
         raise FileNotFoundError(f"{root}: no file fits {' or '.join(map(repr, patterns.values()))}; there is {seen}")
     if lacking := [f"{_label(key)} has no {s}" for key, files in found.items() for s in patterns if s not in files]:
         raise ValueError(f"{root}: every trial needs all streams: {first_few(lacking)}")
-    if left := [name for name in names if name not in fitting and not name.endswith((".csv", ".json", ".txt"))]:
+    if left := [name for name in names if name not in fitting and not name.endswith(TABLES)]:
         warnings.warn(f"{root}: {len(left)} files fit no pattern: {first_few(left)}", stacklevel=2)
 
     rows = []
@@ -147,8 +153,6 @@ def _expression(pattern: str) -> re.Pattern[str]:
             parts.append(re.escape(part))
     if not seen:
         raise ValueError(f"pattern needs names in braces, such as {{subject}} and {{trial}}, got {pattern!r}")
-    if not re.search(r"\.\w+$", pattern):
-        parts.append(r"(\.\w+)?")
     return re.compile("".join(parts))
 
 

@@ -97,7 +97,10 @@ class Labels:
                 value = np.nan if is_missing(entry) else table.number(entry)
                 if value is None or (value is np.nan and values.dtype.kind != "f"):
                     raise FormatError(self.path, f"expected a number in {name!r}, got {entry!r} in row {row + 1}")
-                values[row, k] = float(value)
+                values[row, k] = value if values.dtype.kind == "f" else int(value)
+                if values.dtype.kind != "f" and values[row, k] != value:
+                    fault = f"expected a number of {values.dtype} in {name!r}, got {entry!r} in row {row + 1}"
+                    raise FormatError(self.path, fault)
         self.columns = list(names)
         self._values = values[:, 0] if isinstance(columns, str) else values
         self.info: dict[str, Any] = {}
