@@ -37,8 +37,7 @@ for k in range(30):
     assert os.waitpid(pid, 0)[1] == 0
     while reads[0] < before + 2:  # and the parent's thread goes on
         time.sleep(0.001)
-print("30 forks done")
-os._exit(0)
+print("30 forks done", flush=True)
 """
 
 
@@ -62,6 +61,7 @@ def test_forks_beside_reads_of_hdf5(tmp_path, imports, what):
     command = [sys.executable, "-c", FORKS.format(imports=imports), str(path), what]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110)
     assert done.stdout.strip() == "30 forks done", done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-2000:]  # the thread still read when the interpreter ended
 
 
 INTERRUPTED = """

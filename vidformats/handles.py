@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 import threading
 import time
@@ -117,6 +118,8 @@ class _Reading:
         _under_way.add(me)
         while _fork.held and _fork.by != me:
             _under_way.discard(me)
+            if _exiting.locked():
+                _exiting.acquire()  # for good: what runs on here would run while the interpreter goes
             time.sleep(0.001)
             _under_way.add(me)
 
@@ -132,7 +135,7 @@ class _Fork:
 
 reading, _fork = _Reading(), _Fork()
 """``with reading:`` is around every use of a reader."""
-_turn = threading.Lock()
+_turn, _exiting = threading.Lock(), threading.Lock()
 _under_way: set[int] = set()
 
 
@@ -162,7 +165,7 @@ def _go_on() -> None:
     interrupted, _fork.held, _fork.interrupted, _fork.by = _fork.interrupted, False, False, 0
     _turn.release()
     if interrupted:  # Ctrl-C during the wait was swallowed with the hook's error: deliver it again
-        threading.Timer(0.01, _thread.interrupt_main).start()
+        _thread.start_new_thread(_thread.interrupt_main, ())  # in this hook it would be swallowed again
 
 
 def _let_go() -> None:
@@ -183,12 +186,23 @@ def _let_go() -> None:
     _go_on()
 
 
-def before_other_hooks() -> None:
-    """Register our fork hooks once more, so that they run before those of a library that was just imported.
+def _at_exit() -> None:
+    """Wait for the reads of daemon threads, and keep new ones from beginning, before the interpreter goes.
 
-    Hooks before a fork run in reverse order of registration. h5py's takes the lock that all its reads need:
-    run before ours, it would keep the reads that ours waits for from ending.
+    It ends such threads wherever they are; one that held h5py's lock would leave the interpreter waiting for that
+    lock when it closes the files.
     """
+    if _exiting.acquire(blocking=False):
+        _hold_still()
+
+
+def before_other_hooks() -> None:
+    """Register our hooks once more, so that they run before those of a library that was just imported.
+
+    Hooks before a fork, and at exit, run in reverse order of registration. h5py's takes the lock that all its
+    reads need: run before ours, it would keep the reads that ours waits for from ending.
+    """
+    atexit.register(_at_exit)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_hold_still, after_in_parent=_go_on, after_in_child=_let_go)
 
