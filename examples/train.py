@@ -4,7 +4,8 @@
     python examples/train.py --data my_folder     # on yours: my_folder/manifest.csv
 
 The manifest has the columns trial, subject, n_frames, fps, video and label; n_frames and fps are those of the
-labels, and ``--rate`` says how many frames of video there are for each. Needs
+labels, and ``--rate`` says how many frames of video there are for each: ``auto`` for movies, whatever their rates.
+Labels are arrays, or tables with a column of seconds. Needs
 ``pip install 'vidformats[torch]' scikit-learn matplotlib``.
 """
 
@@ -73,7 +74,9 @@ class Network(nn.Module):
 
 
 def agreement(a, b):
-    """Return the concordance correlation of two signals: 1 is the same, 0 is chance."""
+    """Return the concordance correlation of two signals where both are: 1 is the same, 0 is chance."""
+    known = np.isfinite(a) & np.isfinite(b)
+    a, b = a[known], b[known]
     return 2 * np.cov(a, b, bias=True)[0, 1] / (a.var() + b.var() + (a.mean() - b.mean()) ** 2)
 
 
@@ -84,7 +87,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("trained"), help="where the outputs go [trained]")
     parser.add_argument("--size", type=int, default=48, help="samples in a window [48]")
     parser.add_argument("--hop", type=int, default=32, help="samples from window to window [32]")
-    parser.add_argument("--rate", type=float, default=MADE_RATE, help=f"frames of video for each label [{MADE_RATE}]")
+    parser.add_argument("--rate", default=str(MADE_RATE), help=f"frames of video for each label, or auto [{MADE_RATE}]")
     parser.add_argument("--epochs", type=int, default=8, help="times over the training windows [8]")
     parser.add_argument("--batch", type=int, default=4, help="windows in a batch [4]")
     parser.add_argument("--workers", type=int, default=2, help="processes that read [2]")
@@ -97,7 +100,10 @@ def main():
     torch.manual_seed(0)
 
     windows = vf.windows(args.data / "manifest.csv", args.size, args.hop)
-    streams = {"streams": {"video": "video", "label": "label"}, "rate": {"video": args.rate}}
+    streams = {
+        "streams": {"video": "video", "label": "label"},
+        "rate": {"video": args.rate if args.rate == "auto" else float(args.rate)},
+    }
     outputs = windows.restore(np.hanning(args.size))
     truth = windows.restore("last")  # labels go the same way there and back, as a check
 
@@ -119,7 +125,10 @@ def main():
             for batch in loader:
                 said = network(batch["video"])
                 error = said - batch["label"].reshape(said.shape)
-                loss = error[batch["mask"]].square().mean()  # padded samples teach nothing
+                valid = error[batch["mask"]]  # padded samples and gaps in the labels teach nothing
+                if not len(valid):
+                    continue
+                loss = valid.square().mean()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -127,8 +136,8 @@ def main():
         dataset = windows.dataset(test, **streams)
         with torch.inference_mode():
             for batch in DataLoader(dataset, args.batch, num_workers=args.workers, collate_fn=dataset.collate):
-                outputs.add(batch["row"], network(batch["video"]))
-                truth.add(batch["row"], batch["label"])
+                outputs.add(batch, network(batch["video"]))
+                truth.add(batch, batch["label"])
         subject = windows["subject"][test[0]]
         print(f"{subject}: loss {loss.item():.3f}")
     draw(windows, outputs, truth, args.out)
