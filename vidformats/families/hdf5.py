@@ -66,9 +66,18 @@ class H5(Format):
             for _ in _WRITERS[self.layout](self, video, file):
                 disk.check()
 
-    def open(self, source: ByteSource, dataset: str | None = None) -> Reader:
-        """Open a dataset of any HDF5 file: the one named, or `video`, or the only one with numbers in it."""
-        return open_dataset(source, dataset)
+    def open(self, source: ByteSource, dataset: str | None = None, links: bool = False) -> Reader:
+        """Open a dataset of any HDF5 file.
+
+        Parameters
+        ----------
+        source : ByteSource
+        dataset : str, optional
+            By default `video`, or the only one with numbers in it.
+        links : bool
+            Trust external links, virtual datasets and external storage that lead out of the folder of the file.
+        """
+        return open_dataset(source, dataset, links)
 
 
 # Each writer yields now and then, for a look whether the disk still takes what it gets.

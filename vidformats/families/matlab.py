@@ -63,10 +63,11 @@ class Mat(Format):
     def _open(self, source: ByteSource, variable: str | None, frames_last: bool) -> Reader:
         path, file = source.url, source
         head = file.read(128, 0)
-        if head.startswith(b"MATLAB 7.3") or head.startswith(b"\x89HDF"):
+        # MATLAB 7.4 wrote "MATLAB 7.0" into files of version 7.3.
+        if head.startswith(b"\x89HDF") or head[124:128] in (b"\0\2IM", b"\2\0MI"):
             from vidformats.readers.hdf5 import open_v73
 
-            return open_v73(source, variable)
+            return open_v73(source, variable, frames_last)
         if len(head) < 128 or head[126:128] not in (b"IM", b"MI"):
             raise FormatError(path, "is no MATLAB file of level 5 or 7.3")
         found = {v.name: v for v in variables(file, "<" if head[126:128] == b"IM" else ">")}

@@ -1,15 +1,22 @@
-"""HDF5 as it is opened: any dataset of numbers, by the fastest reader that its layout allows."""
+"""HDF5 as it is opened: any dataset of numbers, by the fastest reader that its layout is proven to allow.
+
+Bytes are read past HDF5 only if they are this dataset's, in this file, and final; all else is read through h5py.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import importlib
 import os
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from vidformats import handles
-from vidformats.codecs.deflate import EXPANSION, LIBRARY
+from vidformats.codecs.deflate import LIBRARY
 from vidformats.errors import FormatError
 from vidformats.format import Reader, pick
 from vidformats.readers.boxes import BoxReader
@@ -17,12 +24,25 @@ from vidformats.readers.chunks import ChunkReader
 from vidformats.readers.extent import ExtentReader
 from vidformats.readers.hdf5_index import chunk_index, codecs_of
 from vidformats.storage.base import ByteSource
-from vidformats.storage.local import changed
+from vidformats.storage.local import changed, open_source
 
 handles.before_other_hooks()
 
+HOPS = 40
+"""Links followed one after another, as many as Linux follows: more are a circle."""
 
-def open_dataset(source: ByteSource, name: str | None = None, matlab: bool = False) -> Reader:
+# What HDF5 and h5py make of a damaged file.
+FAULTS = (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError)
+
+
+class Link(NamedTuple):
+    """Where an external link leads: a file as the link names it, and a path inside it."""
+
+    file: str
+    path: str
+
+
+def open_dataset(source: ByteSource, name: str | None = None, links: bool = False) -> Reader:
     """Open a dataset of an HDF5 file.
 
     Parameters
@@ -30,37 +50,22 @@ def open_dataset(source: ByteSource, name: str | None = None, matlab: bool = Fal
     source : ByteSource
     name : str, optional
         By default `video`, or the only dataset of numbers.
-    matlab : bool
-        Its axes are the video's in reverse order.
+    links : bool
+        Follow links, and read virtual datasets and external storage, that lead out of the folder of the file.
 
     Raises
     ------
     FormatError
-        If it is no HDF5 file, the name does not tell, or the shape claims what the file can't hold.
+        If it is no HDF5 file, the name does not tell, or it leads out of its folder.
+    ImportError
+        If a filter is not there; the message names the cure.
     OSError
-        If the system refuses, with its errno: the file is locked by a writer, or may not be read.
+        If the system refuses, with its errno: a writer has locked the file, or it may not be read.
     """
-    file, reader = None, None
-    try:
-        # By its name: HDF5 looks for the files of links and virtual datasets beside it, and locks it.
-        file = h5py.File(source.url, "r")
-        _check_same(file, source)
-        reader = _reader(source, file, _find(file, source.url, name, matlab), matlab)
-        return reader
-    except FormatError:
-        raise
-    # What HDF5 and h5py make of a damaged file.
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError) as error:
-        number = getattr(error, "errno", None)
-        if number:
-            raise OSError(number, f"HDF5 cannot open the file: {os.strerror(number)}", source.url) from error
-        raise FormatError(source.url, f"is no HDF5 file that can be read: {error}") from None
-    finally:
-        if file and not isinstance(reader, BoxReader):
-            file.close()  # an open handle would lock the file, and not survive a fork
+    return _open(source, name, "dataset", None, links)
 
 
-def open_v73(source: ByteSource, variable: str | None = None) -> Reader:
+def open_v73(source: ByteSource, variable: str | None = None, frames_last: bool = False) -> Reader:
     """Open a numeric variable of a MATLAB v7.3 file, which is HDF5 with every axis the other way round.
 
     Parameters
@@ -68,13 +73,58 @@ def open_v73(source: ByteSource, variable: str | None = None) -> Reader:
     source : ByteSource
     variable : str, optional
         By default `video`, or the only numeric variable.
+    frames_last : bool
+        MATLAB's last axis counts frames: then HDF5's own axes are the video's.
 
     Returns
     -------
     Reader
-        Its shape is MATLAB's.
+        Its shape is MATLAB's, or with `frames_last` HDF5's.
     """
-    return open_dataset(source, variable, matlab=True)
+    return _open(source, variable, "variable", "mat_frames" if frames_last else "mat")
+
+
+def _open(
+    source: ByteSource, name: str | None, option: str, matlab: str | None, links: bool = False, hops: int = 0
+) -> Reader:
+    file, reader = None, None
+    try:
+        # By its name: HDF5 looks for the files of links and virtual datasets beside it, and locks it.
+        file = h5py.File(source.url, "r")
+        _check_same(file, source)
+        found = _find(file, source.url, name, option, matlab is not None)
+        if isinstance(found, Link):
+            path = _place(source.url, found.file, links)
+            if hops == HOPS:
+                raise FormatError(source.url, f"has links that lead in a circle, to {path}")
+            source = open_source(path)
+            reader = _open(source, found.path, option, matlab, links, hops + 1)
+            reader.info.setdefault("linked", path)
+            if not hasattr(reader, "source"):
+                reader.source = source
+        else:
+            reader = _reader(source, file, found, matlab, links)
+        return reader
+    except FormatError:
+        raise
+    except FAULTS as error:
+        raise _told(source.url, error) from error
+    finally:
+        if file and not isinstance(reader, BoxReader):
+            file.close()  # an open handle would lock the file, and not survive a fork
+
+
+def _told(url: str, error: Exception) -> Exception:
+    """Return the error that names the cause: a lock or the system, or else damage."""
+    number = getattr(error, "errno", None)
+    text = str(error)
+    locked = number in (errno.EAGAIN, errno.EACCES) and "lock" in text
+    if locked or "already open for" in text or "consistency" in text:
+        cure = "another program has it open for writing, or died while it had (then: h5clear -s FILE)"
+        return BlockingIOError(number or errno.EAGAIN, f"HDF5 file is locked: {cure}", url)
+    if number:
+        return OSError(number, f"HDF5 cannot open the file: {os.strerror(number)}", url)
+    return FormatError(url, f"is no HDF5 file that can be read: {error}")
 
 
 def _check_same(file: h5py.File, source: ByteSource) -> None:
@@ -86,44 +136,113 @@ def _check_same(file: h5py.File, source: ByteSource) -> None:
             raise changed(source.url)
 
 
-def _reader(source: ByteSource, file: h5py.File, data: h5py.Dataset, matlab: bool) -> Reader:
+def _reader(source: ByteSource, file: h5py.File, data: h5py.Dataset, matlab: str | None, links: bool) -> Reader:
     info = {"dataset": data.name.lstrip("/"), "chunks": data.chunks, "compression": data.compression}
+    if not matlab:
+        info["format"] = _kind(data)
     if matlab and data.attrs.get("MATLAB_empty"):
-        return BoxReader(_empty(data), info)
-    # What lies in other files, this one's size and bytes say nothing of.
+        return BoxReader(_empty(data, matlab), info)
+    for place in _places(data, source.url, set()):
+        _place(source.url, place, links, exists=False)
+    _check_filters(source.url, data)
+    # Bytes of another file are not in this one, and those of a file that this process writes are not all on the disk.
     elsewhere = data.is_virtual or bool(data.external) or data.file != file
-    offset = None if elsewhere else data.id.get_offset()
-    if not elsewhere and offset is None and data.size * data.dtype.itemsize > EXPANSION * source.size:
-        raise FormatError(source.url, f"claims {data.shape} of {data.dtype}, more than {source.size} bytes can hold")
-    if matlab:
-        return BoxReader(data, info | {"inflate": "HDF5"}, reverse=True)
-    info["format"] = _kind(data)
+    final = not file.id.get_intent() & h5py.h5f.ACC_RDWR
     # Unusual numbers, of 12 bits say, only HDF5 can convert.
-    if data.id.get_type() == h5py.h5t.py_create(data.dtype, logical=True):
-        if offset is not None:
+    usual = data.id.get_type() == h5py.h5t.py_create(data.dtype, logical=True)
+    if final and usual and not elsewhere and matlab != "mat":
+        if (offset := data.id.get_offset()) is not None:
             return ExtentReader(source, offset, data.shape, data.dtype, info)
-        codecs = codecs_of(data) if data.chunks and not elsewhere else None
+        codecs = codecs_of(data) if data.chunks else None
         if codecs is not None and (index := chunk_index(source, data, file.userblock_size)):
             info["inflate"] = LIBRARY if data.compression == "gzip" else None
-            return ChunkReader(source, *index, data.chunks, data.shape, data.dtype, codecs, data.fillvalue, info)
-    return BoxReader(data, info | {"inflate": "HDF5"})
+            return ChunkReader(source, *index, data.chunks, data.shape, data.dtype, codecs, _fill(data), info)
+    reader = BoxReader(data, info | {"inflate": "HDF5"}, reverse=matlab == "mat")
+    if not final:
+        reader.source = _Live(source)
+    return reader
 
 
-def _empty(data: h5py.Dataset) -> np.ndarray:
+class _Live:
+    """A file that this process writes: HDF5 gives what it holds now, whatever is on the disk."""
+
+    def __init__(self, source: ByteSource):
+        self._source = source
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def check(self) -> None:
+        """Do nothing: changes are what is wanted."""
+
+
+def _fill(data: h5py.Dataset) -> Any:
+    """Return what chunks hold that were never written, as h5py gives it."""
+    plist = data.id.get_create_plist()
+    defined = plist.fill_value_defined() != h5py.h5d.FILL_VALUE_UNDEFINED
+    return data.fillvalue if defined and plist.get_fill_time() != h5py.h5d.FILL_TIME_NEVER else 0
+
+
+def _check_filters(url: str, data: h5py.Dataset) -> None:
+    """Raise `ImportError` if HDF5 has no such filter, after a look whether hdf5plugin brings it."""
+    plist = data.id.get_create_plist()
+    for k in range(plist.get_nfilters()):
+        code, _, _, name = plist.get_filter(k)
+        if not h5py.h5z.filter_avail(code):
+            with contextlib.suppress(ImportError):
+                importlib.import_module("hdf5plugin")  # which registers its filters
+        if not h5py.h5z.filter_avail(code):
+            title = name.decode(errors="replace") or "no name"
+            raise ImportError(f"{url}: requires HDF5's filter {code} ({title}): pip install hdf5plugin")
+
+
+def _empty(data: h5py.Dataset, matlab: str) -> np.ndarray:
     """Return what an empty variable of MATLAB's stands for: it holds its shape instead."""
     shape, kind = tuple(int(n) for n in data[()]), data.attrs["MATLAB_class"].decode()
     if 0 not in shape:
         raise ValueError(f"an empty variable has the shape {shape}")
-    return np.empty(shape, "u1" if kind == "logical" else kind)
+    return np.empty(shape if matlab == "mat" else shape[::-1], "u1" if kind == "logical" else kind)
 
 
-def _find(file: h5py.File, path: str, name: str | None, matlab: bool) -> h5py.Dataset:
+# Finding the dataset
+
+
+def _find(file: h5py.File, url: str, name: str | None, option: str, matlab: bool) -> h5py.Dataset | Link:
     """Return the dataset of that name, or the one that is meant without a name."""
-    usual = file.get(name or "video")
-    if _is_numeric(usual, matlab):
+    usual = _locate(file, name or "video")
+    if isinstance(usual, Link) or _is_numeric(usual, matlab):
         return usual
+    names = list(_numeric(file, matlab))
+    return file[pick(url, names, name and name.strip("/"), option)]
+
+
+def _locate(file: h5py.File, path: str) -> Any:
+    """Return what is at a path of a file: an object, the link that leads to another file, or None for nothing."""
+    item: Any = file["/"]
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    for _ in range(HOPS):
+        for k, part in enumerate(parts):
+            link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
+            rest = parts[k + 1 :]
+            if isinstance(link, h5py.ExternalLink):
+                return Link(link.filename, "/".join([link.path, *rest]))
+            if isinstance(link, h5py.SoftLink):
+                if link.path.startswith("/"):
+                    item = file["/"]
+                parts = [part for part in [*link.path.split("/"), *rest] if part not in ("", ".")]
+                break
+            if link is None:
+                return None
+            item = item[part]
+        else:
+            return item
+    return None
+
+
+def _numeric(file: h5py.File, matlab: bool) -> Iterator[str]:
+    """Yield the names of all datasets of numbers: of MATLAB's files only variables, not the insides of others."""
     # Not visititems: it counts the bytes of every dataset's index, and so reads all of them.
-    names, groups, seen = [], [file], {h5py.h5g.get_objinfo(file["/"].id).objno}
+    groups, seen = [file["/"]], {h5py.h5g.get_objinfo(file["/"].id).objno}
     while groups:
         group = groups.pop()
         for key in group:
@@ -131,19 +250,68 @@ def _find(file: h5py.File, path: str, name: str | None, matlab: bool) -> h5py.Da
                 continue
             item = group[key]
             number = h5py.h5g.get_objinfo(item.id).objno
-            if number not in seen and isinstance(item, h5py.Group):
+            if number not in seen and isinstance(item, h5py.Group) and not matlab:
                 groups.append(item)
             elif number not in seen and _is_numeric(item, matlab):
-                names.append(item.name.lstrip("/"))
+                yield item.name.lstrip("/")
             seen.add(number)
-    return file[pick(path, names, name and name.strip("/"), "dataset")]
 
 
 def _is_numeric(item: Any, matlab: bool) -> bool:
-    if not isinstance(item, h5py.Dataset) or not item.shape or item.dtype.kind not in "biufc":
+    try:
+        if not isinstance(item, h5py.Dataset) or not item.shape or item.dtype.kind not in "biufc":
+            return False
+    except (TypeError, ValueError, NotImplementedError):  # a type that NumPy has not, such as a time
         return False
-    # MATLAB keeps what cells refer to in #refs#, and text as numbers.
-    return not matlab or not (item.name.startswith("/#") or item.attrs.get("MATLAB_class") == b"char")
+    # MATLAB keeps text as numbers.
+    return not (matlab and item.attrs.get("MATLAB_class") == b"char")
+
+
+# Other files
+
+
+def _places(data: h5py.Dataset, url: str, seen: set[tuple[str, str]]) -> Iterator[str]:
+    """Yield the files that hold the data besides `url` itself, through virtual datasets of virtual datasets too."""
+    for name, _, _ in data.external or ():
+        yield os.path.join(os.getcwd(), name)
+    for part in data.virtual_sources() if data.is_virtual else ():
+        path = url if part.file_name == "." else os.path.join(os.path.dirname(url), part.file_name)
+        if (path, part.dset_name) in seen:
+            continue
+        seen.add((path, part.dset_name))
+        if path != url:
+            yield path
+        yield from _further(path, part.dset_name, seen)
+
+
+def _further(path: str, name: str, seen: set[tuple[str, str]]) -> Iterator[str]:
+    """Yield the files that a part of a virtual dataset leads on to."""
+    for _ in range(HOPS):
+        if not os.path.isfile(path):
+            return  # HDF5 gives the fill value
+        with h5py.File(path, "r") as file:
+            found = _locate(file, name)
+            if not isinstance(found, Link):
+                if isinstance(found, h5py.Dataset):
+                    yield from _places(found, path, seen)
+                return
+        path, name = os.path.join(os.path.dirname(path), found.file), found.path
+        yield path
+
+
+def _place(url: str, name: str, links: bool, exists: bool = True) -> str:
+    """Return the path of another file that `url` refers to, if it is allowed: below its folder, or anywhere by `links`.
+
+    A path that does not lead there is tried by its last name beside `url`, as HDF5 does after files were moved.
+    """
+    folder = os.path.dirname(os.path.abspath(url))
+    tried = [os.path.normpath(os.path.join(folder, name)), os.path.join(folder, os.path.basename(name))]
+    path = next((path for path in tried if os.path.lexists(path)), tried[0])
+    if not links and os.path.commonpath([folder, path]) != folder:
+        raise FormatError(url, f"leads out of its folder, to {path}; pass links=True if you trust it")
+    if exists and not os.path.exists(path):
+        raise FormatError(url, f"has a link to {path}, which is not there")
+    return path
 
 
 def _kind(data: h5py.Dataset) -> str:

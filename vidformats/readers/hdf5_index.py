@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from itertools import chain
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from vidformats.codecs.base import Codec
 from vidformats.codecs.deflate import Deflate
-from vidformats.errors import FormatError
 from vidformats.select import blocks
 from vidformats.storage.base import ByteSource
 
@@ -26,7 +26,8 @@ SPARSE = 64
 """Places of the chunk grid believed for each chunk stored: more would cost memory for no data."""
 
 _DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
-_HEADER = 4096  # bytes of an object header that are searched; the layout is among the first 200
+_LAYOUT, _CONTINUATION, _CHUNKED = 0x08, 0x10, 2
+_HEADER, _BLOCKS = 1 << 20, 256  # bytes of a block of an object header, and blocks, that are believed
 _NODE = 64  # entries in a node of the B-tree, HDF5's default
 
 
@@ -52,6 +53,21 @@ def codecs_of(dataset: h5py.Dataset) -> list[Codec] | None:
     return codecs[::-1]
 
 
+class Layout(NamedTuple):
+    """What an object header says of the chunks of its dataset.
+
+    Attributes
+    ----------
+    root : int or None
+        Address of the version 1 B-tree; -1 if no chunk was written, None for another index.
+    unfiltered_edges : bool
+        Whether chunks that reach beyond the shape are stored without filters.
+    """
+
+    root: int | None
+    unfiltered_edges: bool
+
+
 def chunk_index(
     file: ByteSource, dataset: h5py.Dataset, base: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
@@ -68,28 +84,82 @@ def chunk_index(
     Returns
     -------
     tuple of ndarray of int64, or None
-        None where a chunk skipped a filter, which only HDF5 itself can follow.
-
-    Raises
-    ------
-    FormatError
-        When the shape claims far more than the chunks stored.
+        None if only HDF5 itself can follow: a chunk skipped a filter, the grid is far larger than what is stored,
+        or where the chunks are is not proven.
     """
     grid = _grid(dataset)
+    partial = any(n % c for n, c in zip(dataset.shape, dataset.chunks, strict=True))
+    layout = _layout(file, dataset, base)
+    if dataset.id.get_create_plist().get_nfilters() and partial and (layout is None or layout.unfiltered_edges):
+        return None
     try:
-        table = _from_btree(file, dataset, base)
+        if layout is None or layout.root is None:
+            raise ValueError("another index")
+        table = _from_btree(file, dataset, base, layout.root)
     except ValueError:
-        if base:  # releases of HDF5 differ in whether they count the user block
+        # Releases of HDF5 differ in whether they count the user block, and they number chunks wrongly along an axis
+        # that alone is unlimited, if it is not the first.
+        if base or (dataset.maxshape.count(None) == 1 and dataset.maxshape[0] is not None):
             return None
         table = _from_library(dataset)
     cells, masks, offsets, sizes = table
-    if prod(grid) > SPARSE * (len(offsets) + 1024):
-        raise FormatError(file.url, f"claims {dataset.shape}, but holds {len(offsets)} chunks of {dataset.chunks}")
-    if masks.any() or (sizes < 1).any():
+    if masks.any() or (sizes < 1).any() or prod(grid) > SPARSE * (len(offsets) + 1024):
         return None
     index = np.zeros((2, *grid), np.int64)
     index.reshape(2, -1)[:, cells] = offsets, sizes
     return index[0], index[1]
+
+
+def _layout(file: ByteSource, dataset: h5py.Dataset, base: int) -> Layout | None:
+    """Return what the dataset's own object header says; None in any doubt.
+
+    Described in "HDF5 File Format Specification", IV.A.2.i.
+    """
+    if dataset.file.id.get_create_plist().get_sizes() != (8, 8):
+        return None
+    # Not h5o.get_info: it counts the bytes of the index, and so reads all of it, for an address.
+    low, high = h5py.h5g.get_objinfo(dataset.id).objno
+    try:
+        found = [body for kind, body in _messages(file, base, low + (high << 32)) if kind == _LAYOUT]
+        if len(found) != 1 or found[0][1] != _CHUNKED:
+            return None
+        (body,), ndim = found, dataset.ndim
+        if body[0] == 3 and body[2] == ndim + 1:  # version, class, rank and one more, the tree's address, chunk's shape
+            root, *chunks = struct.unpack_from(f"<q{ndim + 1}I", body, 3)
+            return Layout(root, False) if tuple(chunks) == (*dataset.chunks, dataset.dtype.itemsize) else None
+        return Layout(None, bool(body[2] & 1)) if body[0] == 4 else None
+    except (struct.error, IndexError):
+        return None
+
+
+def _messages(file: ByteSource, base: int, address: int) -> Iterator[tuple[int, bytes]]:
+    """Yield kind and content of the messages of an object header, of either version. Source: as above, IV.A.1."""
+    prefix = file.read(64, base + address)
+    if modern := prefix[:5] == b"OHDR\x02":
+        flags = prefix[5]
+        at = 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
+        width = 1 << (flags & 3)
+        block = (base + address + at + width, int.from_bytes(prefix[at : at + width], "little"))
+        head = struct.Struct("<BHBH" if flags & 4 else "<BHB")
+    else:
+        if prefix[:1] != b"\x01":
+            return
+        block = (base + address + 16, struct.unpack_from("<I", prefix, 8)[0])
+        head = struct.Struct("<HHB3x")
+    blocks = [block]
+    for start, nbytes in blocks:
+        if len(blocks) > _BLOCKS or nbytes > _HEADER:
+            return
+        text, at = file.read(nbytes, start), 0
+        while at + head.size <= len(text):
+            kind, size = head.unpack_from(text, at)[:2]
+            body = text[at + head.size : at + head.size + size]
+            at += head.size + size
+            if kind == _CONTINUATION:
+                start, nbytes = struct.unpack_from("<QQ", body)
+                # In version 2 a block has a signature of 4 bytes before, and a checksum of 4 behind its messages.
+                blocks.append((base + start + 4, nbytes - 8) if modern else (base + start, nbytes))
+            yield kind, body
 
 
 def _from_library(dataset: h5py.Dataset) -> NDArray[np.int64]:
@@ -99,23 +169,15 @@ def _from_library(dataset: h5py.Dataset) -> NDArray[np.int64]:
     return np.array([_cells(dataset, places), *(np.fromiter((c[k] for c in found), np.int64) for k in (1, 2, 3))])
 
 
-def _from_btree(file: ByteSource, dataset: h5py.Dataset, base: int) -> NDArray[np.int64]:
-    """Read the version 1 B-tree that HDF5 makes by default; `ValueError` for another index, or in any doubt.
+def _from_btree(file: ByteSource, dataset: h5py.Dataset, base: int, root: int) -> NDArray[np.int64]:
+    """Read the version 1 B-tree that HDF5 makes by default; `ValueError` in any doubt.
 
     HDF5's own iteration takes 2 us a chunk: for small chunks that is longer than reading them. Described
-    in "HDF5 File Format Specification", III.A.1 and IV.A.2.i.
+    in "HDF5 File Format Specification", III.A.1.
     """
-    ndim, itemsize = dataset.ndim, dataset.dtype.itemsize
-    # Not h5o.get_info: it counts the bytes of the index, and so reads all of it, for an address.
-    low, high = h5py.h5g.get_objinfo(dataset.id).objno
-    header = file.read(_HEADER, base + low + (high << 32))
-    # A chunked layout of version 3: rank and one more, the tree's address, chunk's shape, item's size.
-    at = header.find(struct.pack(f"<{ndim + 1}I", *dataset.chunks, itemsize)) - 11
-    if at < 0 or header[at : at + 3] != bytes((3, 2, ndim + 1)):
-        raise ValueError("no such layout")
-    (root,) = struct.unpack_from("<q", header, at + 3)
     if root == -1:
         return np.empty((4, 0), np.int64)
+    ndim = dataset.ndim
     entry = np.dtype([("size", "<u4"), ("mask", "<u4"), ("place", "<i8", (ndim + 1,)), ("child", "<i8")])
     node = np.dtype([("magic", "S5"), ("level", "u1"), ("used", "<u2"), ("kin", "<i8", 2), ("entries", entry, _NODE)])
 
