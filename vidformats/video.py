@@ -124,8 +124,13 @@ class Video:
             if reader is None or reader.locks or result.nbytes > QUICK:
                 self._use(lambda reader: reader.fetch_one(frame, result, self._threads()))
                 return result
-            reader.fetch_one(frame, result)
-            if (now := monotonic()) > self._checked + LATELY:
+            try:
+                reader.fetch_one(frame, result)
+                now = monotonic()
+            except FormatError:
+                reader.source.check()  # a file changed under us is not damaged
+                raise
+            if now > self._checked + LATELY:
                 reader.source.check()
                 self._checked = now
             return result
@@ -160,7 +165,7 @@ class Video:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("a video on disk can't become an array without a copy")
+            raise ValueError("a video on disk cannot become an array without a copy")
         return self[:].astype(dtype or self.dtype, copy=False)
 
     def read(self, frames: Any = slice(None), out: np.ndarray | None = None) -> np.ndarray:
@@ -181,7 +186,7 @@ class Video:
         Raises
         ------
         ValueError
-            Where `out` does not fit.
+            If `out` does not fit.
 
         Examples
         --------
@@ -221,7 +226,7 @@ class Video:
     ) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         state = {name: value for name, value in self.__dict__.items() if name != "_handle"}
         return _reopen, (state, self._handle.closed)
 
@@ -251,7 +256,7 @@ def _reopen(state: dict[str, Any], closed: bool) -> Video:
     return video
 
 
-def open(path: str | os.PathLike, format: str | None = None, threads: int | None = None, **options: Any) -> Video:
+def open(path: str | os.PathLike[str], format: str | None = None, threads: int | None = None, **options: Any) -> Video:
     """Open a video; see `Video` for the parameters.
 
     Raises
@@ -274,7 +279,7 @@ def open(path: str | os.PathLike, format: str | None = None, threads: int | None
     return Video(path, format, threads, **options)
 
 
-def load(path: str | os.PathLike, frames: Any = slice(None), **open_options: Any) -> np.ndarray:
+def load(path: str | os.PathLike[str], frames: Any = slice(None), **open_options: Any) -> np.ndarray:
     """Open, read and close: ``load(path, i)`` is ``open(path)[i]``.
 
     Parameters

@@ -29,7 +29,7 @@ except ImportError:  # Windows: nothing tells a writer that was killed from one 
 
 def write(
     video: Any,
-    path: str | bytes | os.PathLike,
+    path: str | bytes | os.PathLike[str],
     format: str | None = None,
     *,
     threads: int | None = None,

@@ -12,7 +12,7 @@ from vidformats import handles
 from vidformats.testing.numbered import numbered, numbers_of
 
 T = 60
-INDEXES = [slice(None), slice(None, None, 4), [5, 50, 7], slice(20, 40), 3, np.s_[::7, :, 4:28, :]]
+INDEXES = [slice(None), slice(None, None, 4), [5, 50, 7], slice(20, 40), 3, 59, np.s_[::7, :, 4:28, :]]
 CASES = [(name, {}) for name in vf.formats()] + [("npz", {"compressed": True}), ("png", {"level": 9})]
 
 

@@ -66,7 +66,7 @@ class _Around:
         rebuild, (_, dtype, _, order) = reduced
         self.parts = rebuild, (pickle.PickleBuffer(bytearray(1)), dtype, (n_frames, *video.frame_shape), order)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return self.parts
 
 

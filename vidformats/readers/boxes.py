@@ -63,7 +63,7 @@ class BoxReader(Reader):
 
     def _get(self, box: tuple[slice, ...]) -> np.ndarray:
         try:
-            part = self._array[self._turned(box)]
+            part: np.ndarray = self._array[self._turned(box)]
         except (OSError, RuntimeError) as error:  # what HDF5 makes of damaged chunks
             path = self._array.file.filename if hasattr(self._array, "file") else repr(self._array)
             raise FormatError(path, f"is damaged: {error}") from None

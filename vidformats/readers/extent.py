@@ -44,7 +44,7 @@ EMPTY_FRAMES = 1 << 20
 def number_dtype(path: str, dtype: Any) -> np.dtype:
     """Return the dtype that is meant; a `FormatError` where that is none of numbers."""
     try:
-        stored = np.dtype(dtype)
+        stored: np.dtype[Any] = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError) as error:  # part of a name is read as Python source
         raise FormatError(path, f"names no dtype that NumPy knows: {error}") from None
     if stored.hasobject or stored.kind not in "biufc" or stored.itemsize == 0 or stored.subdtype:

@@ -117,7 +117,8 @@ def _dtype(term: Any) -> np.dtype:
     (function, (code, *_)), state = term.parts[0].parts, term.parts[1]
     if function != Term("global", ("numpy", "dtype")) or code[0] not in "biufc" or not code[1:].isdigit():
         raise ValueError
-    return np.dtype(("" if state[1] == "|" else state[1]) + code)
+    dtype: np.dtype[Any] = np.dtype(("" if state[1] == "|" else state[1]) + code)
+    return dtype
 
 
 def pickled_array(file: ByteSource) -> tuple[Span, np.dtype, tuple[int, ...], bool, tuple[int, ...]]:

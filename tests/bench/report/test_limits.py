@@ -18,7 +18,7 @@ def measured(tmp_path_factory):
 def test_everything_is_timed_in_every_round_and_fit_for_json(measured):
     assert json.loads(json.dumps(measured)) == measured
     for seconds in measured["seconds"].values():
-        assert set(seconds) == {"npy", "mp4", "npy mapped", "copy"}
+        assert set(seconds) == {"npy", "mp4", "npy mapped", "npy, mapped=True", "copy"}
         assert all(len(rounds) == 3 and min(rounds) > 0 for rounds in seconds.values())
 
 

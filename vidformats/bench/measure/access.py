@@ -58,16 +58,16 @@ ACCESS: dict[str, Callable[[int], list[Any]]] = {
 """Name -> function from the number of frames to the indexes that are read one after another."""
 
 
-def load(path: str, access: str, threads: int | None = None) -> list[np.ndarray]:
+def load(path: str, access: str, threads: int | None = None, mapped: bool = False) -> list[np.ndarray]:
     """Open, read and close; every 4th frame is kept, of many reads only the last, as a training loop would."""
-    with vf.open(path, threads=threads) as video:
+    with vf.open(path, threads=threads, mapped=mapped) as video:
         requests = ACCESS[access](len(video))
         for request in requests[:-1]:
             video[request]
         return [video[requests[-1]]]
 
 
-def mapped(path: str, access: str) -> list[np.ndarray]:
+def numpy_map(path: str, access: str) -> list[np.ndarray]:
     """Load an npy as many do: map it, index the map, and copy what comes."""
     video = np.load(path, mmap_mode="r")
     requests = ACCESS[access](len(video))
@@ -148,15 +148,15 @@ def against_copy(
     Returns
     -------
     dict of list of float
-        Seconds, by name, and under ``"copy"``; where npy is among `paths`, under ``"npy mapped"`` what
-        NumPy's own map of the file takes.
+        Seconds, by name, and under ``"copy"``; if npy is among `paths`, under ``"npy mapped"`` what
+        ``numpy.load(..., mmap_mode="r")`` takes, and under ``"npy, mapped=True"`` ours.
     """
     copy = copy_of(next(iter(paths.values())), access)
     shapes, dtype = result_shapes(next(iter(paths.values())), access)
     fresh = max(map(prod, shapes)) * dtype.itemsize
 
     def prepare(name: str) -> None:
-        path = paths.get(name.removesuffix(" mapped"))
+        path = paths.get("npy" if name.startswith("npy") else name)
         if path is not None:
             if not cold:
                 cache.warm(path)
@@ -168,7 +168,8 @@ def against_copy(
         name: partial(load, path, access, threads) for name, path in paths.items()
     }
     if "npy" in paths:
-        cases["npy mapped"] = partial(mapped, paths["npy"], access)
+        cases["npy mapped"] = partial(numpy_map, paths["npy"], access)
+        cases["npy, mapped=True"] = partial(load, paths["npy"], access, threads, mapped=True)
     return interleave(cases | {"copy": copy}, rounds, prepare)
 
 
