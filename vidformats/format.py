@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidformats.errors import FormatError
 from vidformats.select import BLOCK, Plan, blocks, frames_in
@@ -52,8 +53,20 @@ class Reader:
         Whether reading may hold a lock of some library, so that a fork in another thread has to wait for its end.
     maps : bool
         Whether it reads from memory if its source is kept mapped.
+    fps : float or None
+        Average rate; like `times` and `duration` None if the format has no time.
+    times : (T,) ndarray of float64 or None, seconds
+        When each frame begins to be shown.
+    duration : float or None, seconds
+        From the first frame to the end of the last.
+    rotation : int, degrees
+        By which frames were turned clockwise, because the file says that they are shown so.
     """
 
+    fps: float | None = None
+    times: NDArray[np.float64] | None = None
+    duration: float | None = None
+    rotation: int = 0
     weight: int = 1
     maps: bool = False
     shape: tuple[int, ...]

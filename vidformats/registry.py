@@ -170,6 +170,14 @@ def check_options(name: str, function: Callable[..., Any], options: dict[str, An
         raise TypeError(f"{name}: {error}; it takes {takes}") from None
 
 
+def check_asked(name: str, source: ByteSource, asked: dict[str, Any]) -> None:
+    """Raise `ValueError` if opening a format cannot honour what was asked for: it would be ignored."""
+    takes = inspect.signature(get_format(name).open).parameters if asked else {}
+    for option, value in asked.items():
+        if option not in takes:
+            raise ValueError(f"{source.url}: {name} cannot honour {option}={value!r}")
+
+
 def open_reader(name: str, source: ByteSource, options: dict[str, Any]) -> Reader:
     """Return the reader of a source in the format of that name.
 

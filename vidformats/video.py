@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidformats import registry
 from vidformats.errors import FormatError
 from vidformats.format import Reader
 from vidformats.handles import Handle, reading
+from vidformats.readers.adapted import adapted, frames_at
 from vidformats.select import Plan, frame_numbers, plan, select
 from vidformats.storage.local import changed, open_source, stamp_of
 from vidformats.threads import default_threads
@@ -46,9 +48,26 @@ class Video:
         Keep the file mapped into memory while it is open: windows and single frames that are in the page cache
         come in half the time. Off by default, because reading a mapped file that shrinks, or whose disk fails,
         ends the process. `ValueError` for files whose frames are decoded by a library.
+    size : int or tuple of int, optional
+        Scale images: to this shorter side, which keeps the aspect, or to ``(H, W)``.
+    fps : float, optional
+        Resample: frame `k` is the one shown at ``times[0] + k / fps``.
+    depth : int, optional
+        8 or 16: bits of a value. By default 8 for colour, and as stored for grey.
+    stream : int, optional
+        Which video track, counted from 0; by default the one that FFmpeg takes.
+    layout : str, optional
+        ``"THWC"`` for channels last.
+    rotate : bool
+        Turn frames as the file says that they are to be shown.
     **options
         What the format's ``open`` takes, such as ``dataset=`` for HDF5 or ``shape=`` for bytes
         without a header.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot honour one of these, such as ``fps=`` without time stamps.
 
     Attributes
     ----------
@@ -60,6 +79,10 @@ class Video:
     info : dict
         Facts about the file, such as codec, chunks or frames per second.
     path : str
+    fps : float or None
+        Average rate; like `times` and `duration` None if the format has no time.
+    duration : float or None, seconds
+        From the first frame to the end of the last.
 
     Examples
     --------
@@ -76,12 +99,21 @@ class Video:
         format: str | None = None,
         threads: int | None = None,
         mapped: bool = False,
+        size: int | tuple[int, int] | None = None,
+        fps: float | None = None,
+        depth: int | None = None,
+        stream: int | None = None,
+        layout: str | None = None,
+        rotate: bool = True,
         **options: Any,
     ):
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be >= 1, got {threads}")
         self.path = os.path.abspath(os.fspath(path))
         self.threads, self._options = threads, options
+        self._adapted: dict[str, Any] = {"fps": fps, "size": size, "layout": layout}
+        asked = {"depth": depth, "stream": stream, "rotate": None if rotate is True else rotate}
+        self._asked = {name: value for name, value in asked.items() if value is not None}
         self._mapped, self._stamp = mapped, stamp_of(self.path)
         self._format = format or ("binary" if "shape" in options else "")
         self._checked = 0.0
@@ -91,7 +123,48 @@ class Video:
         self.shape: tuple[int, ...] = tuple(reader.shape)
         self.dtype: np.dtype = np.dtype(reader.dtype)
         self.info: dict[str, Any] = dict(reader.info)
+        self.fps: float | None = reader.fps
+        self.duration: float | None = reader.duration
         self.format: str = self.info.pop("format", self._format)
+
+    @property
+    def times(self) -> NDArray[np.float64] | None:
+        """When each frame begins to be shown, ``(T,)`` float64 seconds from the file's start; None without time."""
+        with reading:
+            times = self._handle.get(self._open).times
+        return None if times is None else times.copy()
+
+    def at(self, seconds: Any) -> np.ndarray:
+        """Read the frames that are shown at some times.
+
+        Parameters
+        ----------
+        seconds : float or array-like of float
+            On the clock of `times`.
+
+        Returns
+        -------
+        ndarray
+            For each time the last frame that begins at or before it; one frame for a single time.
+
+        Raises
+        ------
+        ValueError
+            If a time lies outside ``[times[0], times[0] + duration)``, or the format has no time.
+
+        Examples
+        --------
+        >>> import numpy as np, vidformats as vf
+        >>> video = vf.open(vf.write(np.zeros((10, 3, 32, 32), "uint8"), "dark.mp4", fps=10.0))
+        >>> video.at([0.0, 0.55]).shape, bool((video.at(0.55) == video[5]).all())
+        ((2, 3, 32, 32), True)
+        """
+        times = self.times
+        if times is None or self.duration is None:
+            raise ValueError(f"{self.path}: {self.format} has no time stamps; index its frames instead")
+        wanted = np.asarray(seconds, np.float64)
+        frames = frames_at(times, self.duration, wanted)
+        return self[int(frames) if wanted.ndim == 0 else frames]
 
     @property
     def ndim(self) -> int:
@@ -242,10 +315,11 @@ class Video:
             resting.source = source
             return resting
         self._format = self._format or registry.format_of(source)
-        reader = registry.open_reader(self._format, source, self._options)
+        registry.check_asked(self._format, source, self._asked)
+        reader = registry.open_reader(self._format, source, self._options | self._asked)
         if self._mapped and not reader.maps:
             raise ValueError(f"{self.path}: cannot map this file: {self._format} frames have to be decoded or copied")
-        return reader
+        return adapted(reader, **self._adapted, url=self.path)
 
 
 def _reopen(state: dict[str, Any], closed: bool) -> Video:

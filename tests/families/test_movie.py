@@ -1,3 +1,4 @@
+import shutil
 from types import SimpleNamespace
 
 import cv2
@@ -130,3 +131,67 @@ def test_a_note_that_does_not_fit_is_ignored(shape, tmp_path):
 def test_options_are_its_identity():
     assert Movie(fps=25.0) == Movie(fps=25.0) != Movie()
     assert Movie(name="mp4").record() == {"name": "mp4", "fourcc": "mp4v", "fps": 64.0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("clips")
+
+
+KINDS = [
+    "h264.mp4",
+    "h264.mov",
+    "h264.mkv",
+    "vp9.webm",
+    "h264.avi",
+    "h264.ts",
+    "mpeg2.mpg",
+    "h264.flv",
+    "wmv2.wmv",
+    "vp9.ivf",
+    "raw.y4m",
+    "gif.gif",
+    "apng.apng",
+    "h264.h264",
+    "hevc.hevc",
+    "fragmented.mp4",
+    "joined_in.ts",
+]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_any_container_is_known_by_its_content(name, folder):
+    clips = pytest.importorskip("vidformats.bench.referee.clips")
+    pytest.importorskip("imageio_ffmpeg")
+    made = clips.make(clips.named(name), folder)
+    path = made.with_name(f"unnamed-{made.stem}")
+    shutil.copy(made, path)
+    with vf.open(path) as video:
+        assert video.shape[1:] == (3, *clips.SIZE)
+        assert len(numbers_of(video[:5])) == 5
+
+
+@pytest.mark.parametrize("suffix", [".m2ts", ".vob", ".ogv", ".mts", ".nut", ".mxf", ".asf"])
+def test_further_containers(suffix, folder):
+    clips = pytest.importorskip("vidformats.bench.referee.clips")
+    judge = pytest.importorskip("vidformats.bench.referee.judge")
+    pytest.importorskip("imageio_ffmpeg")
+    codec = {".ogv": "libtheora", ".vob": "mpeg2video", ".mxf": "mpeg2video", ".asf": "wmv2"}.get(suffix, "libx264")
+    path = folder / f"a{suffix}"
+    try:
+        judge.run(
+            "-i", clips.make(clips.named("ffv1.mkv"), folder), "-c:v", codec, "-q:v", "4", "-pix_fmt", "yuv420p", path
+        )
+    except RuntimeError as error:
+        pytest.skip(f"this FFmpeg does not write it: {str(error)[-80:]}")
+    unnamed = path.rename(folder / f"unnamed-{suffix[1:]}")
+    with vf.open(unnamed) as video:
+        assert numbers_of(video[[7, 100, 3]]) == [7, 100, 3]
+
+
+@pytest.mark.parametrize("content", [b"no video at all" * 99, b"\x00" * 999, b"\x47" + bytes(186), b"%PDF-1.7\n" * 40])
+def test_a_file_of_no_known_kind(content, tmp_path):
+    path = tmp_path / "a.dat"
+    path.write_bytes(content)
+    with pytest.raises(vf.FormatError, match=r"a\.dat: is of no known kind .* bytes without a header"):
+        vf.open(path)

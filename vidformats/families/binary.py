@@ -78,7 +78,8 @@ class Binary(Format):
         facts = _facts_of(source) if shape is None or dtype is None else {}
         if shape is None and not facts:
             name = os.path.basename(source.url)
-            raise FormatError(source.url, f"has no sidecar {name}.json: pass shape= and dtype=")
+            cure = "pass shape= and dtype= for bytes without a header, or format="
+            raise FormatError(source.url, f"is of no known kind and has no sidecar {name}.json: {cure}")
         kind = number_dtype(source.url, facts.get("dtype", "uint8") if dtype is None else dtype)
         try:
             given = facts["shape"] if shape is None else shape

@@ -1,4 +1,4 @@
-"""Video files written by OpenCV: MPEG-4 as published, motion JPEG, and whatever fourcc it knows."""
+"""Video files: any container is known by its content and read; MPEG-4 as published and motion JPEG are written."""
 
 from __future__ import annotations
 
@@ -20,6 +20,28 @@ from vidformats.storage.base import ByteSource
 TAG = b"vidformats.shape"
 """Begins the note at the end of a file; 16 bytes, as a ``uuid`` box wants them."""
 
+MARKS = (
+    *((4, box) for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),  # MP4, QuickTime
+    (0, b"\x1aE\xdf\xa3"),  # Matroska, WebM
+    (0, b"FLV\x01"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # ASF: WMV
+    (0, b"OggS"),
+    (0, b"DKIF"),  # IVF
+    (0, b"YUV4MPEG2"),
+    (0, b"GIF87a"),
+    (0, b"GIF89a"),
+    (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01"),  # MXF
+    (0, b"nut/multimedia container"),
+    (0, b"\x00\x00\x01\xba"),  # MPEG program stream: MPG, VOB
+    (0, b"\x00\x00\x01\xb3"),  # MPEG-1 and -2 without container
+    *((0, b"\0" * n + b"\0\0\1" + nal) for n in (0, 1) for nal in (b"\x67", b"\x27", b"\x09")),  # H.264 so
+    *((0, b"\0" * n + b"\0\0\1" + nal) for n in (0, 1) for nal in (b"\x40\x01", b"\x46\x01")),  # HEVC so
+)
+"""Where in a file which bytes stand that only a video's container has there."""
+
+PACKETS = ((0, 188), (4, 192), (0, 204))
+"""Where the packets of a transport stream begin with 0x47, and their length: TS, M2TS, and TS with error correction."""
+
 SMALLEST = 16
 """Frames are padded to this many pixels a side: OpenCV 5.0 corrupts the heap writing motion JPEG at 4 x 4."""
 
@@ -30,7 +52,7 @@ MPEG4_TOLERANCE, MJPEG_TOLERANCE = 6.0, 5.0
 
 @dataclass(frozen=True)
 class Movie(Format):
-    """A video file of any codec that OpenCV writes; any that it reads is opened.
+    """A video file of any codec that OpenCV writes; any that FFmpeg reads is opened.
 
     Parameters
     ----------
@@ -57,10 +79,14 @@ class Movie(Format):
         return MJPEG_TOLERANCE if self.fourcc.upper() == "MJPG" else MPEG4_TOLERANCE
 
     def sniff(self, head: bytes, names: Sequence[str]) -> bool:
-        """Know AVI, for the row of motion JPEG, or else MP4, QuickTime, Matroska and WebM."""
+        """Know AVI, for the row of motion JPEG, or else any other container of video."""
         if self.fourcc.upper() == "MJPG":
             return head[:4] == b"RIFF" and head[8:12] == b"AVI "
-        return head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3"
+        if any(head.startswith(mark, at) for at, mark in MARKS):
+            return True
+        if head.startswith(b"\x89PNG") and b"acTL" in head.partition(b"IDAT")[0]:
+            return True
+        return any(len(marks := head[at::step][:5]) > 1 and set(marks) == {0x47} for at, step in PACKETS)
 
     def write(self, video: Source, path: Path) -> None:
         """Encode frame by frame.
