@@ -46,11 +46,13 @@ record: $(VENV)/.bench
 	$(RECORD) --commits 8 --since $(SINCE) --bench '^formats.Ours.(time_load|track_disk)'
 	$(RECORD) --commits 1 --bench '^formats' --bench '^load.*time_load'
 
-# PyTorch's CPU build is a file for Python 3.11 only; elsewhere the tests that need it are skipped, and say so.
+# What is installed here must be importable, or the tests fail. PyTorch is due on Python 3.11 only, where its CPU build is
+# a file; elsewhere the tests that need it are skipped, and say so.
+EXTRAS := av,simplejpeg,deflate,hdf5plugin,numcodecs,skimage,xxhash,matplotlib,pandas,sklearn
 TORCH = $(if $(filter 3.11,$(VERSION)),torch)
 
 test: check
-	VIDFORMATS_REQUIRE=$(REQUIRE),$(TORCH) $(BIN)/python -m pytest -n 2 --dist loadfile
+	VIDFORMATS_REQUIRE=$(EXTRAS),$(TORCH),$(REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

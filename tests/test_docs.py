@@ -84,7 +84,8 @@ COMMANDS = [(name, line, command) for command, (name, line) in SHOWN.items()]
 def desk(tmp_path_factory):
     """Make a folder in which a reader of the documents may sit: the repository, and some data."""
     folder = tmp_path_factory.mktemp("desk")
-    for name in ("tests", "benchmarks", "vidformats", "asv.conf.json", "pyproject.toml", "setup.cfg", "Makefile"):
+    settings = ("asv.conf.json", "pyproject.toml", "setup.cfg", "constraints.txt", "Makefile", ".ci")
+    for name in ("tests", "benchmarks", "vidformats", *settings):
         (folder / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "README.md", folder)
     shutil.copytree(ROOT / "docs", folder / "docs")

@@ -27,7 +27,7 @@ def lose_labels(folder):
 
 def test_training_learns_the_planted_signal_and_takes_a_folder(tmp_path):
     for library in ("torch", "sklearn", "matplotlib"):
-        pytest.importorskip(library, reason="the example trains with it")
+        pytest.importorskip(library, reason=f"the example needs {library}")
     made, own = SHOWN
     for command in (made, own):
         if command == own:

@@ -51,9 +51,9 @@ def check_versions(environment: str | None = None) -> None:
 
     Examples
     --------
-    >>> check_versions("virtualenv-py3.11-h5py0.1.2")
+    >>> check_versions("virtualenv-h5py0.1.2")
     Traceback (most recent call last):
-    RuntimeError: virtualenv-py3.11-h5py0.1.2, but h5py is ...
+    RuntimeError: virtualenv-h5py0.1.2, but h5py is ...
     """
     environment = environment or os.environ.get("ASV_ENV_NAME", "")
     if environment.startswith("existing"):
