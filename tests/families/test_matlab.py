@@ -2,9 +2,12 @@
 
 import struct
 import zlib
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import scipy.io
 from scipy.io import loadmat, savemat
 
 import vidformats as vf
@@ -159,7 +162,10 @@ BAD = {
     "nothing": b"",
     "text": b"MATLAB and nothing else",
     "no mark": b"MATLAB 5.0".ljust(200),
-    "level 4": struct.pack("<5i", 0, 3, 4, 0, 2) + b"x\0" + bytes(96),
+    "level 4, cut": struct.pack("<5i", 0, 3, 4, 0, 2) + b"x\0" + bytes(95),
+    "level 4, negative": struct.pack("<5i", 0, -3, -4, 0, 2) + b"x\0" + bytes(96),
+    "level 4, no name": struct.pack("<5i", 0, 3, 4, 0, 0) + bytes(96),
+    "level 4, a type of its own": struct.pack("<5i", 60, 3, 4, 0, 2) + b"x\0" + bytes(96),
     "zeros": b"MATLAB 5.0".ljust(124) + b"\0\x01IM" + bytes(1 << 20),
     "negative": matrix(U1, dims=(-12, 1)),
     "two negatives": matrix(U1, dims=(-3, -4)),
@@ -253,3 +259,135 @@ def test_a_mark_that_does_not_fit_is_an_error(tmp_path, mark):
         file.write(b"MATLAB 5.0 MAT-file, " + mark.ljust(90))
     with pytest.raises(vf.FormatError, match="which does not fit an array of"):
         vf.open(path)
+
+
+# Whole or an error
+
+
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("asked", [None, "video", "t"])
+def test_a_file_that_ends_before_what_was_meant(tmp_path, compress, asked):
+    """What is left of it is not "the video"; a variable that was found before the cut is."""
+    first = matrix(np.arange(300.0).reshape(1, 300), b"t", compress=compress)
+    whole = first + matrix(VIDEO, compress=compress)
+    for kept in (len(first) + 1, len(first) + 7, len(first) + 8, len(first) + 100, len(whole) - 1):
+        path = file_of(tmp_path / "a.mat", whole[:kept])
+        if asked == "t":
+            np.testing.assert_array_equal(vf.load(path, variable="t"), np.arange(300.0).reshape(1, 300))
+            continue
+        with pytest.raises(vf.FormatError, match="is cut short or damaged"):
+            vf.open(path, **({"variable": asked} if asked else {}))
+    path = file_of(tmp_path / "b.mat", matrix(VIDEO, compress=compress), whole[: len(first) - 5])
+    np.testing.assert_array_equal(vf.load(path), VIDEO)
+
+
+def packed(text):
+    return struct.pack("<II", 15, len(text)) + text
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda whole: zlib.compress(whole + bytes(8)), "expected .* got"),  # longer than its own tag says
+        (lambda whole: zlib.compress(whole + bytes(1 << 20)), "expected .* got"),
+        (lambda whole: zlib.compress(whole[:-1]), "expected .* got"),
+        (lambda whole: zlib.compress(whole)[:-1], "expected .* got"),  # the checksum is not whole
+        (lambda whole: zlib.compress(whole)[:-1] + b"\xff", "can't be inflated"),  # or wrong
+        (lambda whole: zlib.compress(whole)[:-9], "expected .* got"),
+    ],
+)
+@pytest.mark.parametrize("form", ["mat", "mat_frames"])
+def test_a_compressed_variable_is_inflated_to_its_end(tmp_path, change, fault, form):
+    path = file_of(tmp_path / "a.mat", packed(change(matrix(VIDEO))))
+    with pytest.raises(vf.FormatError, match=fault):
+        vf.load(path, 0, format=form)
+
+
+def test_the_damaged_file_of_scipys_own_tests():
+    path = Path(scipy.io.__file__).parent / "matlab" / "tests" / "data" / "corrupted_zlib_data.mat"
+    if not path.exists():
+        pytest.skip("SciPy came without its tests")
+    with pytest.raises(vf.FormatError, match="corrupted_zlib_data"):
+        vf.load(path)
+
+
+# Files that should open
+
+
+def test_matlabs_own_unnamed_variable_is_none(tmp_path):
+    """It stands beside text and tables."""
+    path = file_of(tmp_path / "a.mat", matrix(VIDEO, b"clip"), matrix(np.zeros((1, 64), "u1"), b""))
+    np.testing.assert_array_equal(vf.load(path), VIDEO)
+
+
+LEVEL4 = {"f8": 0, "f4": 10, "i4": 20, "i2": 30, "u2": 40, "u1": 50}
+
+
+def level4(array, name=b"video", order="<", kind=0, imaginary=0):
+    head = LEVEL4[array.dtype.str[1:]] + (1000 if order == ">" else 0) + kind
+    text = struct.pack(order + "5i", head, *array.shape, imaginary, len(name) + 1) + name + b"\0"
+    return text + array.astype(array.dtype.newbyteorder(order)).tobytes("F") * (1 + imaginary)
+
+
+@pytest.mark.parametrize("dtype", LEVEL4)
+@pytest.mark.parametrize("order", "<>")
+def test_matrices_of_matlab_4(tmp_path, dtype, order):
+    array = (np.random.default_rng(0).random((30, 7)) * 200).astype(dtype)
+    text, sparse = level4(np.zeros((1, 5)), b"note", order, 1), level4(np.zeros((4, 3)), b"s", order, 2)
+    (tmp_path / "a.mat").write_bytes(text + level4(array, order=order) + sparse)
+    with vf.open(tmp_path / "a.mat") as video:
+        assert video.format == "mat"
+        np.testing.assert_array_equal(video[::-3], array[::-3])
+    np.testing.assert_array_equal(vf.load(tmp_path / "a.mat", format="mat_frames"), array.T)
+
+
+def test_as_scipy_writes_matlab_4(tmp_path):
+    arrays = {"a": np.arange(12.0).reshape(3, 4), "video": np.arange(30.0).reshape(10, 3)}
+    savemat(tmp_path / "a.mat", arrays, format="4")
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(vf.load(tmp_path / "a.mat", variable=name), array)
+
+
+def v73(path, text=b"MATLAB 7.3 MAT-file", **items):
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, array in items.items():
+            file[name.replace("__", "/")] = array
+    with open(path, "r+b") as file:
+        file.write(text.ljust(124) + struct.pack("<HH", 0x0200, 0x4D49))
+    return path
+
+
+@pytest.mark.parametrize(
+    "text", [b"MATLAB 7.3 MAT-file", b"MATLAB 7.0 MAT-file, HDF5 schema 0.05", b"MATLAB 9.9 of a day to come"]
+)
+@pytest.mark.parametrize("form", [None, "mat", "mat_frames"])
+def test_files_of_version_73_are_known_by_their_number(tmp_path, text, form):
+    path = v73(tmp_path / "a.mat", text, clip=VIDEO)
+    wanted = VIDEO if form == "mat_frames" else VIDEO.T  # MATLAB sees HDF5's axes the other way round
+    with vf.open(path, format=form) as video:
+        assert (video.shape, video.format) == (wanted.shape, form or "mat")
+        for index in (..., 3, [0, 2, 2], slice(None, None, -2)):
+            np.testing.assert_array_equal(video[index], wanted[index])
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": (1, 3, 8, 10), "compression": "gzip"}, {"chunks": (4, 2, 8, 3)}])
+def test_frames_of_73_are_read_in_place(tmp_path, options):
+    path = v73(tmp_path / "a.mat")
+    with h5py.File(path, "a") as file:
+        file.create_dataset("video", data=VIDEO, **options)
+    np.testing.assert_array_equal(vf.load(path, [7, 1, 1], format="mat_frames"), VIDEO[[7, 1, 1]])
+
+
+def test_parts_of_other_variables_are_no_candidates(tmp_path):
+    path = v73(
+        tmp_path / "a.mat", clip=VIDEO.T, opt__fps=np.array([[30.0]]), sparse__data=np.zeros(5), sparse__ir=np.zeros(5)
+    )
+    np.testing.assert_array_equal(vf.load(path), VIDEO)
+    assert vf.load(path, variable="opt/fps").tolist() == [[30.0]]
+
+
+def test_the_option_named_in_a_message_is_one_that_is_taken(tmp_path):
+    path = v73(tmp_path / "a.mat", a=VIDEO.T, b=VIDEO.T)
+    with pytest.raises(vf.FormatError, match="needs variable= to choose; it holds a, b"):
+        vf.open(path)
+    np.testing.assert_array_equal(vf.load(path, variable="b"), VIDEO)

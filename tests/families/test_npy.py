@@ -58,7 +58,7 @@ BAD = {
     "nothing": b"",
     "magic alone": b"\x93NUMPY",
     "no such version": header(claim((3,)), (9, 9), bytes(3)),
-    "version 3": header(claim((3,)), (3, 0), bytes(3)),
+    "version 4": header(claim((3,)), (4, 0), bytes(3)),
     "cut header": header(claim((3,)))[:30],
     "not Python": header("}{ (("),
     "nested too deep": header("(" * 9000 + ")" * 9000),
@@ -207,3 +207,50 @@ def test_npz_needs_the_number_of_frames(tmp_path):
     with pytest.raises(ValueError, match="n_frames="):
         vf.write(iter(VIDEO), tmp_path / "a.npz")
     np.testing.assert_array_equal(vf.load(vf.write(iter(VIDEO), tmp_path / "a.npz", n_frames=9)), VIDEO)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+@pytest.mark.parametrize("form", ["npy", "npz"])
+def test_each_version_of_the_header(tmp_path, version, form):
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, VIDEO, version)
+    if form == "npy":
+        (tmp_path / "a.npy").write_bytes(stream.getvalue())
+    else:
+        with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+            archive.writestr("clip.npy", stream.getvalue())
+    np.testing.assert_array_equal(vf.load(tmp_path / f"a.{form}"), VIDEO)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_what_is_no_video_asks_for_no_choice(tmp_path, save):
+    """Scalars, text and objects beside the one array."""
+    others = {"fps": 25.0, "name": "Ann", "labels": np.array(["a", "b"]), "meta": np.array([{}], object)}
+    save(tmp_path / "a.npz", clip=VIDEO, **others)
+    np.testing.assert_array_equal(vf.load(tmp_path / "a.npz"), VIDEO)
+    save(tmp_path / "b.npz", a=VIDEO, b=VIDEO, **others)
+    with pytest.raises(vf.FormatError, match="needs member= to choose; it holds a, b"):
+        vf.open(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize("name", ["clip", "clip.npy"])
+def test_a_member_with_or_without_its_extension(tmp_path, name):
+    path = vf.write(VIDEO, tmp_path / "a.npz", member=name)
+    assert np.load(path).files == ["clip"]
+    np.savez(tmp_path / "b.npz", clip=VIDEO, other=VIDEO)
+    for file in (path, tmp_path / "b.npz"):
+        np.testing.assert_array_equal(vf.load(file, member=name), VIDEO)
+
+
+@pytest.mark.parametrize("at", [0.2, 0.5, 0.99])
+def test_the_checksum_of_a_stored_member_is_checked_if_asked(tmp_path, at):
+    """numpy.load always reads all of it; single frames can't be checked."""
+    path = vf.write(VIDEO, tmp_path / "a.npz")
+    np.testing.assert_array_equal(vf.load(path, check=True), VIDEO)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    place = content.index(VIDEO.tobytes()) + int(at * VIDEO.nbytes)
+    content[place] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    assert vf.load(path).shape == VIDEO.shape
+    with pytest.raises(vf.FormatError, match=r"video\.npy is damaged: expected CRC-32"):
+        vf.open(path, check=True)

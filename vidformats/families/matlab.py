@@ -1,4 +1,4 @@
-"""MATLAB's .mat files: level 5, and 7.3, which is HDF5."""
+"""MATLAB's .mat files: level 5 and 4, and 7.3, which is HDF5."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidformats.errors import FormatError
 from vidformats.format import Format, Reader, pick
 from vidformats.readers.column_major import ColumnMajorReader
 from vidformats.readers.extent import ExtentReader
-from vidformats.readers.mat5 import CLASSES, MATRIX, TYPES, inflated, variables
+from vidformats.readers.mat5 import CLASSES, MATRIX, TYPES, inflated, variables, variables4
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
 
@@ -68,9 +68,16 @@ class Mat(Format):
             from vidformats.readers.hdf5 import open_v73
 
             return open_v73(source, variable, frames_last)
-        if len(head) < 128 or head[126:128] not in (b"IM", b"MI"):
-            raise FormatError(path, "is no MATLAB file of level 5 or 7.3")
-        found = {v.name: v for v in variables(file, "<" if head[126:128] == b"IM" else ">")}
+        order, found = {b"IM": "<", b"MI": ">"}.get(head[126:128], ""), {}
+        modern = order and 0 not in head[:4]
+        try:
+            for item in variables(file, order) if modern else variables4(file):
+                found[item.name] = item
+        except FormatError:
+            if (variable or self.variable) not in found:  # what is behind the one that was asked for is no matter
+                raise
+        if not modern:
+            head = b""
         _, dims, dtype, offset, deflated = found[pick(path, list(found), variable, "variable", self.variable)]
         mark = MARK.search(head[:116])
         last = frames_last or (mark is not None and mark[1] == b"frames last")
@@ -80,7 +87,7 @@ class Mat(Format):
         elif mark or b"vidformats:" in head[:116]:
             raise FormatError(path, f"says {bytes(head[:116]).rstrip()!r}, which does not fit an array of {dims}")
         if deflated:
-            file = inflated(file, deflated, offset + prod(dims) * dtype.itemsize)
+            file = inflated(file, deflated, order, offset + prod(dims) * dtype.itemsize)
         info = {"format": "mat_frames" if last else "mat", "compressed": deflated is not None}
         return (ExtentReader if last or len(shape) == 1 else ColumnMajorReader)(file, offset, shape, dtype, info)
 

@@ -13,7 +13,7 @@ from numpy.lib import format as header
 
 from vidformats.errors import FormatError
 from vidformats.format import Format, Reader, pick
-from vidformats.readers.npy import InflatingReader, npy_reader
+from vidformats.readers.npy import HEADER, InflatingReader, check_crc, npy_reader, read_header
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
 from vidformats.storage.members import Member
@@ -90,13 +90,25 @@ class Npz(Format):
         ):
             write_npy(file, video)
 
-    def open(self, source: ByteSource, member: str | None = None) -> Reader:
-        """Open the array called `member`; it must be named only where there are several and none is ``video``."""
+    def open(self, source: ByteSource, member: str | None = None, check: bool = False) -> Reader:
+        """Open an array of a zip.
+
+        Parameters
+        ----------
+        source : ByteSource
+        member : str, optional
+            With or without ``.npy``; by default ``video``, or the only one that is no scalar.
+        check : bool
+            Read a stored member once and compare its CRC-32. A deflated one is checked whenever its end is read.
+        """
+        member = member and member.removesuffix(".npy")
         try:
             with zipfile.ZipFile(source.as_file()) as archive:
                 entries = {
                     i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")
                 }
+                if len(entries) > 1 and (member or self.member) not in entries:
+                    entries = {name: i for name, i in entries.items() if _is_video(source.url, archive, i)}
         except FileNotFoundError:
             raise
         except Exception as error:  # zipfile believes the numbers and names of a damaged directory
@@ -106,5 +118,17 @@ class Npz(Format):
             return InflatingReader(source, entry, {"member": entry.filename, "compressed": True})
         name, extra = struct.unpack("<HH", source.read(4, max(0, entry.header_offset + 26)).ljust(4, b"\0"))
         at = entry.header_offset + 30 + name + extra
-        member_ = Member(source, at, entry.file_size, entry.filename)
-        return npy_reader(member_, member=entry.filename, compressed=False)
+        stored = Member(source, at, entry.file_size, entry.filename)
+        if check:
+            check_crc(stored, entry.CRC)
+        return npy_reader(stored, member=entry.filename, compressed=False)
+
+
+def _is_video(url: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    """Tell an array of numbers with a first axis from scalars, objects and text."""
+    with archive.open(entry) as file:
+        try:
+            shape, _, dtype, _ = read_header(url, file.read(HEADER))
+        except FormatError:
+            return False
+    return bool(shape) and dtype.kind in "biufc"

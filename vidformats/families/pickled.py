@@ -46,8 +46,8 @@ class Pickle(Format):
 
     def open(self, source: ByteSource) -> Reader:
         """Open a pickled array in either order of axes and of bytes; anything else is a `FormatError`."""
-        path, file = source.url, source
-        data, dtype, shape, fortran, axes = pickled_array(file)
+        path = source.url
+        file, data, dtype, shape, fortran, axes = pickled_array(source)
         if int(np.prod(shape, dtype=object)) * dtype.itemsize != data.nbytes:
             raise FormatError(path, f"claims {shape} of {dtype} in {data.nbytes} bytes")
         if axes and axes[0] != 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -19,6 +20,7 @@ from vidformats.readers.column_major import ColumnMajorReader
 from vidformats.readers.extent import ExtentReader, check_layout
 from vidformats.select import Plan
 from vidformats.storage.base import ByteSource
+from vidformats.storage.members import Member
 
 HEADER = 1 << 16
 """Bytes read to find an .npy header; NumPy itself refuses headers beyond 10,000."""
@@ -29,9 +31,14 @@ def read_header(url: str, top: bytes) -> tuple[tuple[int, ...], bool, np.dtype, 
     stream = io.BytesIO(top)
     try:
         version = header.read_magic(stream)
-        readers = {(1, 0): header.read_array_header_1_0, (2, 0): header.read_array_header_2_0}
-        if version not in readers:  # version 3 is there for names of fields, which numbers have not
-            raise ValueError(f"version {version} holds structured arrays, not numbers")
+        # Version 3 differs from 2 by the encoding of names of fields, which numbers have not.
+        readers = {
+            (1, 0): header.read_array_header_1_0,
+            (2, 0): header.read_array_header_2_0,
+            (3, 0): header.read_array_header_2_0,
+        }
+        if version not in readers:
+            raise ValueError(f"expected version 1 to 3, got {version}")
         shape, fortran, dtype = readers[version](stream)
     except Exception as error:  # NumPy parses it as Python source: errors of its tokenizer and recursion come too
         raise FormatError(url, f"has no .npy header that can be read: {error}") from None
@@ -42,6 +49,15 @@ def npy_reader(source: ByteSource, **info: Any) -> Reader:
     """Return the reader of an ``.npy``."""
     shape, fortran, dtype, offset = read_header(source.url, source.read(HEADER, 0))
     return (ColumnMajorReader if fortran else ExtentReader)(source, offset, shape, dtype, info)
+
+
+def check_crc(member: Member, crc: int) -> None:
+    """Raise `FormatError` if the bytes of a stored member are not those it was written with."""
+    got = 0
+    for at in range(0, member.size, 1 << 20):
+        got = zlib.crc32(member.read(1 << 20, at), got)
+    if got != crc:
+        raise FormatError(member.url, f"{member.name} is damaged: expected CRC-32 {crc:08x}, got {got:08x}")
 
 
 class InflatingReader(Reader):
