@@ -16,6 +16,7 @@ from vidformats.shared import Pool, SharedInteger
 from vidformats.training.augment import Augment, draw
 from vidformats.training.collate import Sample, Samples, collate, tell_torch
 from vidformats.training.grid import Grid
+from vidformats.training.sampler import ResumableSampler
 from vidformats.training.streams import Clock, Source, Stream, missing_files
 from vidformats.training.tables import first_few, whole
 from vidformats.video import Video
@@ -274,6 +275,17 @@ class WindowDataset(_Dataset):
             raise ValueError(f"epoch must be 0 or more, got {epoch}")
         if self._epoch is not None:
             self._epoch.set(epoch)
+
+    def sampler(
+        self,
+        shuffle: bool = True,
+        seed: int = 0,
+        rank: int | None = None,
+        world: int | None = None,
+        pad: bool = True,
+    ) -> ResumableSampler:
+        """Return an order to go through this dataset that can be taken up in mid-epoch; see `ResumableSampler`."""
+        return ResumableSampler(self, shuffle, seed, rank, world, pad)
 
     def phases(self, rows: ArrayLike) -> NDArray[np.int64]:
         """Return the phase with which each of `rows` is read in this epoch, ``(B,)``."""
