@@ -156,7 +156,8 @@ def _without_head(
         seen.add(packet)
         if order[packet] > last and packet > first:
             break
-    return frames[~doubtful | np.isin(frames, list(seen | decoder.damaged))]
+    certain: NDArray[np.int64] = frames[~doubtful | np.isin(frames, list(seen | decoder.damaged))]
+    return certain
 
 
 def _walked(decoder: Decoder) -> NDArray[np.int64]:

@@ -139,7 +139,7 @@ class PyAVDecoder(Decoder):
         if self.next() is None:
             raise FormatError(self._path, f"no frame can be decoded; its codec is {self._context.name!r}")
         self.size = (self._frame.height, self._frame.width)
-        rotation = round(-self._frame.rotation / 90) * 90 % 360
+        rotation: int = round(-self._frame.rotation / 90) * 90 % 360
         self.seek(0)
         return rotation
 

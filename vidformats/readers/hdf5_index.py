@@ -210,11 +210,13 @@ def _entries(file: ByteSource, addresses: NDArray[np.int64], node: np.dtype, lev
         file.read_into(at, view[k * node.itemsize : (k + 1) * node.itemsize])
     if (nodes["magic"] != b"TREE\x01").any() or (nodes["level"] != level).any() or (nodes["used"] > _NODE).any():
         raise ValueError("no node of this tree")
-    return nodes["entries"][np.arange(_NODE) < nodes["used"][:, None]]
+    used: NDArray[Any] = nodes["entries"][np.arange(_NODE) < nodes["used"][:, None]]
+    return used
 
 
 def _cells(dataset: h5py.Dataset, places: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.ravel_multi_index(tuple((places // dataset.chunks).T), _grid(dataset))
+    cells: NDArray[np.int64] = np.ravel_multi_index(tuple((places // dataset.chunks).T), _grid(dataset))
+    return cells
 
 
 def _grid(dataset: h5py.Dataset) -> tuple[int, ...]:

@@ -40,7 +40,8 @@ def natural(n_frames: int = T, size: tuple[int, int] = (H, W), channels: int = 3
     """Return smooth moving content, ``(T, C, H, W)``: what lossy tolerances are stated for."""
     t, y, x = np.ogrid[:n_frames, : size[0], : size[1]]
     planes = [127 + 60 * np.sin((x + 2 * t) / 17 + c) + 50 * np.cos((y - t) / 13 - c) for c in range(channels)]
-    return np.clip(np.stack(planes, axis=1), 0, 255).astype(np.uint8)
+    frames: Frames = np.clip(np.stack(planes, axis=1), 0, 255).astype(np.uint8)
+    return frames
 
 
 def integers(n: int) -> st.SearchStrategy[int]:
@@ -138,7 +139,7 @@ class Conformance:
         """`vf.open` needs no ``format=``."""
         with vf.open(stored[0]) as video:
             assert video.format in (self.name, self.also)
-            assert (video.shape, video.dtype, video.nbytes, len(video)) == (SHAPE, np.uint8, T * 3 * H * W, T)
+            assert (video.shape, video.dtype, video.nbytes, len(video)) == (SHAPE, np.dtype(np.uint8), T * 3 * H * W, T)
 
     def test_named_format_opens_too(self, stored: Stored) -> None:
         """``format=`` opens the same."""

@@ -38,7 +38,8 @@ def windows(n_frames: int) -> list[Any]:
 
 def random_frames(n_frames: int) -> list[Any]:
     """2,500 single frames, anywhere, each a read of its own."""
-    return np.random.default_rng(SEED).integers(0, n_frames, min(2500, n_frames)).tolist()
+    frames: list[Any] = np.random.default_rng(SEED).integers(0, n_frames, min(2500, n_frames)).tolist()
+    return frames
 
 
 def random_batches(n_frames: int) -> list[Any]:

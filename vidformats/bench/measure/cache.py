@@ -23,7 +23,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 """The kernel's table of what is mounted where, as this process sees it."""
 
 
-def evict(path: str | os.PathLike) -> bool:
+def evict(path: str | os.PathLike[str]) -> bool:
     """Drop a file, or all in a folder, from the page cache, and check that it is gone.
 
     Needs no privileges. What is mapped or read by any process meanwhile stays, and so does all of a
@@ -50,7 +50,7 @@ def evict(path: str | os.PathLike) -> bool:
     return resident(path) == 0
 
 
-def resident(path: str | os.PathLike) -> float | None:
+def resident(path: str | os.PathLike[str]) -> float | None:
     """Return which part of a file, or of all in a folder, the page cache holds: 0 is cold, 1 is warm.
 
     Asks by ``mincore``, which reads nothing. The kernel answers for the user's own files only, and
@@ -76,7 +76,7 @@ def resident(path: str | os.PathLike) -> float | None:
     return held / total if total else 0.0
 
 
-def warm(path: str | os.PathLike) -> int:
+def warm(path: str | os.PathLike[str]) -> int:
     """Read a file, or all in a folder, into the page cache; return the bytes read."""
     buffer, total = bytearray(1 << 20), 0
     for file in files(path):
@@ -86,7 +86,7 @@ def warm(path: str | os.PathLike) -> int:
     return total
 
 
-def settle(path: str | os.PathLike) -> None:
+def settle(path: str | os.PathLike[str]) -> None:
     """Have a file, or all in a folder, in the page cache as reading it from its disk leaves it.
 
     The kernel keeps a file in pieces of 4 KB to 2 MB, as they came in: small where it was written or mapped
@@ -97,7 +97,7 @@ def settle(path: str | os.PathLike) -> None:
     warm(path)
 
 
-def file_system(path: str | os.PathLike) -> str | None:
+def file_system(path: str | os.PathLike[str]) -> str | None:
     """Return the type of the file system that `path` is or will be on, such as ``"ext4"``."""
     if not MOUNTS.exists():
         return None
@@ -111,7 +111,7 @@ def file_system(path: str | os.PathLike) -> str | None:
     return kind
 
 
-def is_tmpfs(path: str | os.PathLike) -> bool | None:
+def is_tmpfs(path: str | os.PathLike[str]) -> bool | None:
     """Tell whether `path` is or will be in memory alone, so that no load from it is ever cold."""
     kind = file_system(path)
     return None if kind is None else kind in MEMORY_FILE_SYSTEMS

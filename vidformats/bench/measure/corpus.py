@@ -27,13 +27,13 @@ class AnotherCorpus(ValueError):
     """The folder holds videos of another content, length or size."""
 
 
-def path_of(folder: str | os.PathLike, name: str) -> str:
+def path_of(folder: str | os.PathLike[str], name: str) -> str:
     """Return where the corpus in `folder` has the format `name`."""
     return str(Path(folder) / f"{name}{FORMATS[name].suffix}")
 
 
 def build(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     kind: str,
     names: Iterable[str],
     n_frames: int,
@@ -90,7 +90,7 @@ def _files(folder: Path, name: str) -> list[str]:
     return [path_of(folder, name), *([_expected(folder, name)] if vf.get_format(name).tolerance else [])]
 
 
-def _expected(folder: str | os.PathLike, name: str) -> str:
+def _expected(folder: str | os.PathLike[str], name: str) -> str:
     return str(Path(folder) / f"{name}.expected.npy")
 
 
@@ -106,16 +106,21 @@ def store(folder: str, name: str) -> None:
         vf.write(decoded_elsewhere(name, path_of(folder, name), STEP), _expected(folder, name))
 
 
-def expected(folder: str | os.PathLike, name: str) -> np.ndarray:
+def _mapped(path: str) -> np.ndarray:
+    array: np.ndarray = np.load(path, mmap_mode="r")
+    return array
+
+
+def expected(folder: str | os.PathLike[str], name: str) -> np.ndarray:
     """Return the frames 0, 4, 8, ... that `name` should give, mapped: the source's own where it is lossless."""
     if os.path.exists(decoded := _expected(folder, name)):
-        return np.load(decoded, mmap_mode="r")
-    return np.load(path_of(folder, "npy"), mmap_mode="r")[::STEP]
+        return _mapped(decoded)
+    return _mapped(path_of(folder, "npy"))[::STEP]
 
 
-def decoded(folder: str | os.PathLike, name: str) -> np.ndarray:
+def decoded(folder: str | os.PathLike[str], name: str) -> np.ndarray:
     """Return all frames that `name` should give: the source, mapped, or what another decoder makes of a lossy file."""
-    source = np.load(path_of(folder, "npy"), mmap_mode="r")
+    source = _mapped(path_of(folder, "npy"))
     if not vf.get_format(name).tolerance:
         return source
     frames = np.empty(source.shape, source.dtype)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def files(path: str | os.PathLike) -> Iterator[Path]:
+def files(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield the files that make up a stored video: one and its JSON sidecar, or all in a folder.
 
     Raises
@@ -28,12 +28,12 @@ def files(path: str | os.PathLike) -> Iterator[Path]:
         yield sidecar
 
 
-def size(path: str | os.PathLike) -> int:
+def size(path: str | os.PathLike[str]) -> int:
     """Return the bytes in the files of a stored video, as a listing shows them."""
     return sum(file.stat().st_size for file in files(path))
 
 
-def allocated(path: str | os.PathLike) -> int | None:
+def allocated(path: str | os.PathLike[str]) -> int | None:
     """Return the bytes that a stored video takes from its file system: whole blocks, folders included.
 
     A small file takes a block all the same, and a sparse one less than its size. Some file systems
@@ -44,7 +44,7 @@ def allocated(path: str | os.PathLike) -> int | None:
     return None if -1 in blocks else sum(blocks) * 512  # of 512 bytes by POSIX, whatever the block size
 
 
-def free(path: str | os.PathLike) -> int:
+def free(path: str | os.PathLike[str]) -> int:
     """Return the bytes that this user may still write where `path` is, or will be."""
     path = Path(path).absolute()
     while not path.exists():

@@ -21,7 +21,7 @@ LIBRARIES = (
 """Distributions whose versions are recorded where they are installed."""
 
 
-def facts(data_folder: str | os.PathLike | None = None) -> dict[str, Any]:
+def facts(data_folder: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """Return what a measurement depends on: no host name, user name or path is among it.
 
     Parameters

@@ -134,7 +134,8 @@ def by_ffmpeg(
 
 def irregular(n: int = N, seed: int = 0) -> list[int]:
     """Return milliseconds at which frames of a variable rate are shown."""
-    return np.cumsum(np.random.default_rng(seed).integers(15, 300, n)).tolist()
+    shown: list[int] = np.cumsum(np.random.default_rng(seed).integers(15, 300, n)).tolist()
+    return shown
 
 
 def with_sound(path: Path, recipe: Callable[[Path], object], delay: float, seconds: float) -> None:

@@ -25,7 +25,7 @@ class _Layout:
     param_names = ["access"]
 
     # asv runs an inherited setup_cache once for all the classes: its key is this line.
-    def setup_cache(self):
+    def setup_cache(self) -> None:
         """Write the video once in each layout."""
         check_pinned("h5py", h5py.__version__)
         frames = video()
@@ -33,16 +33,16 @@ class _Layout:
             for name, options in LAYOUTS.items():
                 file.create_dataset(name, data=frames, **options)
 
-    def setup(self, access):
+    def setup(self, access: str) -> None:
         self.file = h5py.File("video.h5", "r")
         self.video = self.file[self.layout]
         self.out = np.zeros((400, *SHAPE[1:]), np.uint8)
         touch_memory()
 
-    def teardown(self, access):
+    def teardown(self, access: str) -> None:
         self.file.close()
 
-    def time_read(self, access):
+    def time_read(self, access: str) -> None:
         if access == "single frames":
             for frame in SHUFFLED[:100]:
                 self.video[frame]
@@ -75,9 +75,9 @@ class Lists(_Layout):
     params = [["10", "100", "1000"]]
     param_names = ["frames"]
 
-    def setup(self, frames):
+    def setup(self, frames: str) -> None:
         super().setup(frames)
         self.frames = np.sort(np.random.default_rng(7).choice(SHAPE[0], int(frames), replace=False))
 
-    def time_read(self, frames):
+    def time_read(self, frames: str) -> None:
         self.video[self.frames]

@@ -1,12 +1,13 @@
 """What reading frames with NumPy costs: whole files, memory maps, and arrays in memory."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .corpus import ACCESSES, REPEAT, SHUFFLED, TIMER, check_pinned, touch_memory, video
 
-LOADS = {
+LOADS: dict[str, Callable[[], Any]] = {
     "npy": lambda: np.load("video.npy"),
     "npy, Fortran order": lambda: np.load("fortran.npy"),
     "npz": lambda: np.load("video.npz")["video"],
@@ -26,7 +27,7 @@ class _Suite:
     timeout = 120
 
     # asv runs an inherited setup_cache once for all the classes: its key is this line.
-    def setup_cache(self):
+    def setup_cache(self) -> None:
         """Write the video once in each format."""
         check_pinned("numpy", np.__version__)
         frames = video()
@@ -41,11 +42,11 @@ class Files(_Suite):
     params = [list(LOADS)]
     param_names = ["file"]
 
-    def setup(self, file):
+    def setup(self, file: str) -> None:
         self.load = LOADS[file]
         touch_memory()
 
-    def time_load(self, file):
+    def time_load(self, file: str) -> None:
         self.load()
 
 
@@ -55,7 +56,7 @@ class _Indexing(_Suite):
     params = [[*ACCESSES, "shuffled list"]]
     param_names = ["access"]
 
-    def time_read(self, access):
+    def time_read(self, access: str) -> None:
         taken = self.video[self.index]
         # A list or a mask gives an array of its own; a slice gives a view, which has read nothing yet.
         if isinstance(self.index, (slice, tuple)):
@@ -65,7 +66,7 @@ class _Indexing(_Suite):
 class Mapped(_Indexing):
     """A memory map of a warm file, indexed and copied into the caller's memory."""
 
-    def setup(self, access):
+    def setup(self, access: str) -> None:
         self.index = ACCESSES.get(access, SHUFFLED)
         self.video = np.load("video.npy", mmap_mode="r")
         touch_memory()
@@ -74,7 +75,7 @@ class Mapped(_Indexing):
 class Memory(_Indexing):
     """An array in memory, indexed and copied."""
 
-    def setup(self, access):
+    def setup(self, access: str) -> None:
         self.index = ACCESSES.get(access, SHUFFLED)
         self.video = np.load("video.npy")
         touch_memory()
@@ -86,12 +87,12 @@ class Convert(_Suite):
     params = [["channels first", "channels last", "float32", "scaled", "stack", "take into out"]]
     param_names = ["to"]
 
-    def setup(self, to):
+    def setup(self, to: str) -> None:
         self.video = np.load("video.npy")[:400]
         self.images = np.ascontiguousarray(self.video.transpose(0, 2, 3, 1))
         self.out = np.zeros_like(self.video)
         self.order = SHUFFLED % 400
-        self.convert = {
+        self.convert: Callable[[], Any] = {
             "channels first": lambda: np.ascontiguousarray(self.images.transpose(0, 3, 1, 2)),
             "channels last": lambda: np.ascontiguousarray(self.video.transpose(0, 2, 3, 1)),
             "float32": lambda: self.video.astype(np.float32),
@@ -100,5 +101,5 @@ class Convert(_Suite):
             "take into out": lambda: np.take(self.video, self.order, axis=0, out=self.out, mode="clip"),
         }[to]
 
-    def time_convert(self, to):
+    def time_convert(self, to: str) -> None:
         self.convert()

@@ -22,7 +22,7 @@ class _Suite:
     timeout = 120
 
     # asv runs an inherited setup_cache once for all the classes: its key is this line.
-    def setup_cache(self):
+    def setup_cache(self) -> None:
         """Write the images and the films with the release that will read them."""
         check_pinned("opencv-python", cv2.__version__)
         frames = np.ascontiguousarray(video()[:FRAMES].transpose(0, 2, 3, 1))
@@ -41,12 +41,12 @@ class Images(_Suite):
     param_names = ["image"]
     flags = {"jpg, grey": cv2.IMREAD_GRAYSCALE, "jpg, half size": cv2.IMREAD_REDUCED_COLOR_2}
 
-    def setup(self, image):
+    def setup(self, image: str) -> None:
         self.flag = self.flags.get(image, cv2.IMREAD_COLOR)
         kind = image.replace(",", " ").split()[0]
         self.encoded = [np.fromfile(f"{number}.{kind}", np.uint8) for number in range(IMAGES)]
 
-    def time_decode(self, image):
+    def time_decode(self, image: str) -> None:
         if image == "jpg files":
             for number in range(IMAGES):
                 cv2.imread(f"{number}.jpg")
@@ -60,7 +60,7 @@ class _Film(_Suite):
     params = [["all", "stride", "one window", "windows"]]
     param_names = ["access"]
 
-    def time_read(self, access):
+    def time_read(self, access: str) -> None:
         film = cv2.VideoCapture(self.name)
         if access == "all":
             while film.read()[0]:
@@ -94,7 +94,7 @@ class Convert(_Suite):
     params = [["BGR to RGB", "split into planes", "resize to 64", "resize by area", "blobFromImages"]]
     param_names = ["to"]
 
-    def setup(self, to):
+    def setup(self, to: str) -> None:
         self.frames: list[Any] = [cv2.imread(f"{number}.jpg") for number in range(IMAGES)]
         self.convert: Any = {
             "BGR to RGB": lambda frame: cv2.cvtColor(frame, cv2.COLOR_BGR2RGB),
@@ -103,7 +103,7 @@ class Convert(_Suite):
             "resize by area": lambda frame: cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA),
         }.get(to)
 
-    def time_convert(self, to):
+    def time_convert(self, to: str) -> None:
         if self.convert is None:
             cv2.dnn.blobFromImages(self.frames, swapRB=True)
         else:
