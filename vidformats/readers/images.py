@@ -98,8 +98,8 @@ class ImageReader(Reader):
 
     def _bytes(self, frame: int) -> tuple[bytes, str]:
         """Return the content of a frame's file, and its path."""
-        file = self.source.child(self._names[frame])
-        return file.read(file.size, 0), file.url
+        name = self._names[frame]
+        return self.source.read_child(name), f"{self.source.url}/{name}"
 
     def _check(self, data: bytes, path: str) -> None:
         """Refuse a size that differs, or that the bytes can't hold, before a decoder allocates it."""

@@ -39,6 +39,9 @@ class ByteSource(Protocol):
     def read_ranges(self, pieces: Iterable[tuple[int, memoryview]]) -> None:
         """Fill each memory of bytes from its offset on; pieces that are neighbours are read together."""
 
+    def read_strided(self, offset: int, step: int, out: np.ndarray) -> None:
+        """Fill each row of `out`, ``(N, nbytes)`` uint8, from `offset`, ``offset + step``, ... on."""
+
     def read(self, nbytes: int, offset: int) -> bytes:
         """Return up to `nbytes` from `offset` on; fewer only at the end."""
 
@@ -56,6 +59,9 @@ class ByteSource(Protocol):
 
     def child(self, name: str) -> ByteSource:
         """Open what has this name in a folder or archive."""
+
+    def read_child(self, name: str) -> bytes:
+        """Return the content of a file in a folder or archive."""
 
     def as_file(self) -> BinaryIO:
         """Return a file object with a position of its own, for libraries that read one."""

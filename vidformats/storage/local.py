@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from vidformats.errors import FormatError
 from vidformats.storage.base import ByteSource, PositionedFile
 
@@ -110,6 +112,14 @@ class LocalFile:
         if views and preadv(views, begin) != end - begin:
             self._readv(views, begin, end - begin)
 
+    def read_strided(self, offset: int, step: int, out: np.ndarray) -> None:
+        """Fill each row of `out` from `offset`, ``offset + step``, ... on."""
+        preadv, nbytes = self._preadv, out.shape[1]
+        for row in out:
+            if preadv([row], offset) != nbytes:
+                self._readv([memoryview(row)], offset, nbytes)
+            offset += step
+
     def _readv(self, views: list[memoryview], offset: int, nbytes: int) -> None:
         """Fill `views` although one call did not: a signal or a network file system may cut a read short."""
         got = 0
@@ -173,6 +183,10 @@ class LocalFile:
         """Raise `FormatError`: a file holds no others."""
         raise FormatError(self.url, f"is a file, not a folder that holds {name!r}")
 
+    def read_child(self, name: str) -> bytes:
+        """Raise `FormatError`: a file holds no others."""
+        return self.child(name).read(0, 0)
+
     def as_file(self) -> BinaryIO:
         """Return a file object with a position of its own."""
         return io.BufferedReader(PositionedFile(self))
@@ -218,7 +232,8 @@ class LocalFolder:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.url = self.path = os.fspath(path)
-        self._fd = os.open(self.path, _flags()) if os.open in os.supports_dir_fd else -1
+        self._flags = _flags()
+        self._fd = os.open(self.path, self._flags) if os.open in os.supports_dir_fd else -1
         facts = os.fstat(self._fd) if self._fd >= 0 else os.stat(self.path)
         self.stamp = _stamp(facts)
         # A child changed after this was changed under us. The folder's own time is by the clock of its file system.
@@ -247,6 +262,27 @@ class LocalFolder:
             raise changed(path)
         return source
 
+    def read_child(self, name: str) -> bytes:
+        """Return the content of a file of it: `child` and `read` without the objects between."""
+        if self._fd < 0:
+            file = self.child(name)
+            return file.read(file.size, 0)
+        try:
+            fd = os.open(name, self._flags, dir_fd=self._fd)
+        except FileNotFoundError:
+            self.child(name)  # tells why
+            raise
+        try:
+            facts = os.fstat(fd)
+            if facts.st_mtime_ns > self._opened or not stat.S_ISREG(facts.st_mode):
+                self.child(name)
+            data = os.read(fd, facts.st_size)
+            while len(data) < facts.st_size and (more := os.read(fd, facts.st_size - len(data))):
+                data += more
+            return data
+        finally:
+            os.close(fd)
+
     def read_into(self, offset: int, out: Any) -> None:
         """Raise `FormatError`: a folder has no bytes."""
         raise FormatError(self.url, "expected a regular file, got a folder")
@@ -254,6 +290,10 @@ class LocalFolder:
     def read_ranges(self, pieces: Iterable[tuple[int, memoryview]]) -> None:
         """Raise `FormatError`: a folder has no bytes."""
         self.read_into(0, memoryview(b""))
+
+    def read_strided(self, offset: int, step: int, out: np.ndarray) -> None:
+        """Raise `FormatError`: a folder has no bytes."""
+        self.read_into(0, out)
 
     def read(self, nbytes: int, offset: int) -> bytes:
         """Return no bytes: a folder has none."""

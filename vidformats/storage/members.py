@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from vidformats.errors import FormatError
 from vidformats.storage.base import ByteSource, PositionedFile
 
@@ -51,6 +53,11 @@ class Member:
         base, within = self._offset, self._within
         self._source.read_ranges((base + within(offset, len(view)), view) for offset, view in pieces)
 
+    def read_strided(self, offset: int, step: int, out: np.ndarray) -> None:
+        """Fill each row of `out` from `offset`, ``offset + step``, ... of the member on."""
+        self._within(offset, (len(out) - 1) * step + out.shape[1])
+        self._source.read_strided(self._offset + offset, step, out)
+
     def _within(self, offset: int, nbytes: int) -> int:
         if offset < 0 or offset + nbytes > self.size:
             fault = f"{self.name!r}: expected {nbytes} bytes at byte {offset}, got a member of {self.size} bytes"
@@ -82,6 +89,10 @@ class Member:
     def child(self, name: str) -> ByteSource:
         """Raise `FormatError`: a member holds no others."""
         raise FormatError(self.url, f"{self.name!r} is a file, not a folder that holds {name!r}")
+
+    def read_child(self, name: str) -> bytes:
+        """Raise `FormatError`: a member holds no others."""
+        return self.child(name).read(0, 0)
 
     def as_file(self) -> BinaryIO:
         """Return a file object with a position of its own."""
