@@ -32,6 +32,9 @@ NONREF = frozenset(("h264", "mpeg2video", "mpeg1video"))
 NEAR = 96
 """Packets up to which it is cheaper to read on without decoding than to seek: a seek costs 20 to 60 us, a packet 1."""
 
+_TOLERANT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+"""Texts that are not UTF-8 are no reason to refuse a video; from 19 on PyAV takes them by itself."""
+
 
 class PyAVDecoder(Decoder):
     """A decoder of FFmpeg.
@@ -67,7 +70,7 @@ class PyAVDecoder(Decoder):
         options = {"protocol_whitelist": "file,fd", "format_whitelist": DEMUXERS}
         try:
             place = self._source.as_path() if self._source.fileno() is not None else self._source.as_file()
-            self._file = av.open(place, "r", container_options=options, metadata_errors="replace")
+            self._file = av.open(place, "r", container_options=options, **_TOLERANT)
         except av.error.FFmpegError as error:
             if isinstance(error, (OSError, MemoryError)):
                 raise

@@ -167,11 +167,11 @@ class ChunkReader(Reader):
                     continue
                 block = self._straight(groups, chosen, out)
                 if straight := block is not None:
-                    flat = memoryview(block)  # type: ignore[arg-type]
+                    flat = memoryview(block)  # type: ignore[arg-type, unused-ignore]
                 else:
                     if not len(scratch):
                         scratch = np.empty(size * self._nbytes, np.uint8)
-                    flat = memoryview(scratch)  # type: ignore[arg-type]
+                    flat = memoryview(scratch)  # type: ignore[arg-type, unused-ignore]
                 for k, piece in pieces:
                     flat[k * self._nbytes : (k + 1) * self._nbytes] = piece
                 if straight:

@@ -203,7 +203,7 @@ def _from_btree(file: ByteSource, dataset: h5py.Dataset, base: int, root: int) -
 def _entries(file: ByteSource, addresses: NDArray[np.int64], node: np.dtype, level: int) -> NDArray[Any]:
     """Return what nodes of a B-tree hold, in their order."""
     nodes = np.empty(len(addresses), node)
-    view = memoryview(nodes.view(np.uint8))  # type: ignore[arg-type]
+    view = memoryview(nodes.view(np.uint8))  # type: ignore[arg-type, unused-ignore]
     for k, at in enumerate(addresses.tolist()):
         if not 0 <= at <= file.size - node.itemsize:
             raise ValueError("a node outside the file")

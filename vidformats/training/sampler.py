@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from vidformats.training.tables import whole
 if TYPE_CHECKING:
     from torch.utils.data import Sampler
 
-    _Sampler = Sampler[int]
+    _Sampler: TypeAlias = Sampler[int]
 else:
     _Sampler = object
 
