@@ -235,15 +235,18 @@ class WindowDataset(_Dataset):
         order = np.argsort(rows, kind="stable")  # by trial, and in a trial by time
         rows = rows[order]
         trials, starts = self.windows.locate(rows)
-        time, mask = self._time(rows, trials, starts)
-        batch, masks = {}, {}
+        # A tick divides the time line as finely as the fastest stream, so that all of it is whole numbers.
+        epoch, ticks = self._epoch.get() if self._epoch is not None else 0, self._finest.numerator
+        later = self._phases(rows, epoch) * self._finest.denominator
+        frame = starts[:, None] + self.windows.stride * np.arange(self.windows.size)
+        time, end = frame * ticks + later[:, None], self.windows.manifest.n_frames[trials][:, None] * ticks
+        mask, time = time < end, np.minimum(time, end - 1)
+        frame += (later // ticks)[:, None]
+        batch, masks, within = {}, {}, mask
         for name in self.streams:
-            batch[name], masks[f"{name}_mask"] = self._read(name, rows, trials, time)
-            masks[f"{name}_mask"] &= mask
-        for valid in masks.values():
+            batch[name], valid = self._read(name, rows, trials, time, epoch)
+            masks[f"{name}_mask"] = valid = valid & within
             mask = mask & valid
-        steps = self.windows.stride * np.arange(self.windows.size)
-        frame = (starts + self.offset(rows))[:, None] + steps
         return batch | {"mask": mask, "row": rows, "frame": frame} | masks, order
 
     def collate(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
@@ -289,10 +292,11 @@ class WindowDataset(_Dataset):
 
     def phases(self, rows: ArrayLike) -> NDArray[np.int64]:
         """Return the phase with which each of `rows` is read in this epoch, ``(B,)``."""
-        rows = np.asarray(rows, np.int64)
-        if self.phase != "random" or self._epoch is None:
+        return self._phases(np.asarray(rows, np.int64), self._epoch.get() if self._epoch is not None else 0)
+
+    def _phases(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        if self.phase != "random":
             return np.full(rows.shape, self.phase, np.int64)
-        epoch = self._epoch.get()
         # SeedSequence promises the same figures in every version of NumPy; generators do not.
         seeds = [np.random.SeedSequence((self.seed, epoch, row)) for row in rows.tolist()]
         draws = np.array([seed.generate_state(1, np.uint64)[0] for seed in seeds], np.uint64)
@@ -302,21 +306,8 @@ class WindowDataset(_Dataset):
         """Return by how many frames of the time line each window's phase moves its samples, ``(B,)``."""
         return self.phases(rows) * self._finest.denominator // self._finest.numerator
 
-    def _time(
-        self, rows: NDArray[np.int64], trials: NDArray[np.int64], starts: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return when each sample is, ``(B, size)``, in ticks, and which are within their trial.
-
-        A tick divides the time line as finely as the fastest stream, so that all of it is whole numbers.
-        """
-        ticks, finest = self._finest.numerator, self._finest
-        samples = starts[:, None] + self.windows.stride * np.arange(self.windows.size)
-        time = samples * ticks + (self.phases(rows) * finest.denominator)[:, None]
-        end = self.windows.manifest.n_frames[trials][:, None] * ticks
-        return np.minimum(time, end - 1), time < end
-
     def _read(
-        self, name: str, rows: NDArray[np.int64], trials: NDArray[np.int64], time: NDArray[np.int64]
+        self, name: str, rows: NDArray[np.int64], trials: NDArray[np.int64], time: NDArray[np.int64], epoch: int
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read a stream's samples, trial after trial; return them, and where there are any."""
         augment, mask = self._augments.get(name), np.empty(time.shape, bool)
@@ -342,7 +333,7 @@ class WindowDataset(_Dataset):
             if augment is None:
                 continue
             for k, row in enumerate(rows[start:stop].tolist()):
-                window = augment(raw[k], draw(self.seed, self._epoch.get() if self._epoch else 0, row))
+                window = augment(raw[k], draw(self.seed, epoch, row))
                 if batch is None:
                     batch, first = self._pool.empty((len(time), *window.shape), window.dtype), source
                 _alike(batch, (1, *window.shape), window.dtype, source, first)

@@ -7,8 +7,9 @@ import os
 import unicodedata
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,8 @@ AUTO = "auto"
 Source = Video | Labels
 
 
-class Clock(NamedTuple):
+@dataclass
+class Clock:
     """Which frame of a file is shown when, on the time line of its trial.
 
     Attributes
@@ -65,6 +67,7 @@ class Clock(NamedTuple):
     begin: float = 0.0
     fps: float = 1.0
     needs: int = 0
+    _terms: tuple[int, int, int, int] | None = None
 
     def frames(self, ticks: NDArray[np.int64], per: int) -> NDArray[np.int64]:
         """Return the frames shown at some times, in ticks of which `per` make a frame of the time line.
@@ -72,9 +75,12 @@ class Clock(NamedTuple):
         Times before the file's first frame give negative numbers, those after its last numbers beyond it.
         """
         if self.times is None:
-            below = self.rate.denominator * per
-            # The lead may be any fraction: only its floor counts beside whole numbers.
-            return (ticks * self.rate.numerator + math.floor(self.lead * below)) // below
+            if self._terms is None or self._terms[0] != per:
+                below = self.rate.denominator * per
+                # The lead may be any fraction: only its floor counts beside whole numbers.
+                self._terms = per, self.rate.numerator, math.floor(self.lead * below), below
+            _, step, offset, below = self._terms
+            return (ticks * step + offset) // below
         when = self.begin + ticks / (per * self.fps)
         if isinstance(self.times, Labels):
             return self.times.at(when)
