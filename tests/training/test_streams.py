@@ -19,9 +19,12 @@ RATES = [24, Fraction(24000, 1001), 25, Fraction(30000, 1001), 30, 48, 50, Fract
 class Filmed(Video):
     """An array file that says when its frames are shown, as a movie does: pixels are those times."""
 
+    times = None
+
     def __init__(self, path, times, fps, **info):
         super().__init__(path)
         self.times, self.fps = times, fps
+        self.duration = float(times[-1] - times[0]) + 1 / fps
         self.info |= info
 
 
@@ -353,3 +356,56 @@ def test_nan_is_masked_in_its_stream_and_in_all(tmp_path):
     assert ds[1]["mask"].all()
     with pytest.raises(vf.FormatError, match=r"l\.npy: has NaN in frame 10; it is the label of trial 't0'"):
         ds[0]
+
+
+def digits(number):
+    """Return a frame of 64 x 64 that shows a number, in four digits of sixteen greys, one in each quarter."""
+    greys = np.array([(number >> shift) % 16 * 16 + 8 for shift in (12, 8, 4, 0)], np.uint8).reshape(2, 2)
+    return np.repeat(np.repeat(greys, 32, axis=0), 32, axis=1)
+
+
+def number_in(frames):
+    """Return the numbers that frames ``(..., 3, 64, 64)`` show."""
+    quarters = frames.mean(axis=-3).reshape(*frames.shape[:-3], 2, 32, 2, 32).mean(axis=(-3, -1))
+    return ((quarters.reshape(*quarters.shape[:-2], 4) // 16).astype(int) * (4096, 256, 16, 1)).sum(axis=-1)
+
+
+def test_movies_of_ten_rates_meet_labels_at_4_hz(tmp_path):
+    """Real files: the time is in the pixels, the rates in the files, the starts in the manifest."""
+    av = pytest.importorskip("av", reason="an extra; it writes what cameras write")
+    rng, rows, shown, starts, longest = np.random.default_rng(1), [], [], [], []
+    for k, rate in enumerate([*RATES, 30]):
+        start, n = round(float(rng.uniform(0, 3)), 3), int(rng.integers(30, 44))
+        ticks = np.arange(int((start + n / 4 + 1) * rate))
+        if k == 9:  # a phone drops frames, and stands still for a second
+            ticks = ticks[(ticks % 7 != 3) & ~((ticks > 130) & (ticks < 160))]
+        path = tmp_path / f"{k}.{('mp4', 'mkv', 'mov')[k % 3]}"
+        with av.open(str(path), "w") as container:
+            options = {"preset": "ultrafast", "bf": str(k % 3), "crf": "12"}
+            stream = container.add_stream("libx264", rate=Fraction(rate), options=options)
+            stream.width = stream.height = 64
+            stream.pix_fmt, stream.codec_context.time_base = "yuv420p", 1 / Fraction(rate)
+            for tick in ticks.tolist():
+                frame = av.VideoFrame.from_ndarray(digits(tick), "gray").reformat(format="yuv420p")
+                frame.pts, frame.time_base = tick, 1 / Fraction(rate)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        (tmp_path / f"{k}.csv").write_text("time,value\n" + "".join(f"{i / 4},{i / 4}\n" for i in range(n)))
+        row = {"trial": f"t{k}", "n_frames": n, "fps": 4, "video": path.name, "label": f"{k}.csv"}
+        rows.append(row | {"video.start": start})
+        shown.append(ticks / float(rate)), starts.append(start)
+        longest.append(1.1 if k == 9 else 1 / float(rate))
+    w = vf.windows(rows, size=8, hop=5, root=tmp_path)
+    ds = w.dataset(streams=["video", "label"], rate="auto")
+    for sample in ds:
+        k = int(w[sample["row"]].trial[1:])
+        seconds = sample["frame"] / 4
+        assert sample["label"].ravel().tolist() == seconds.tolist()
+        seen = number_in(sample["video"]) / float([*RATES, 30][k])
+        late = starts[k] + seconds - seen
+        assert (late > -0.001).all(), "no frame before it is shown"
+        assert (late < longest[k] + 0.001).all()
+        assert set(np.round(seen, 6)) <= set(np.round(shown[k], 6))
+        assert sample["mask"].all()
+    with pytest.raises(vf.FormatError, match="of 20 files contradict"):
+        w.dataset(streams=["video", "label"], rate={"video": 6})

@@ -185,7 +185,7 @@ class WindowDataset(_Dataset):
         manifest, streams = self.windows.manifest, list(self.streams.values())
         if missing := missing_files(manifest, streams, trials):
             count = f"{len(missing)} of {len(trials) * len(streams)} files are not there: " if len(missing) > 1 else ""
-            raise FileNotFoundError(count + first_few(missing))
+            raise FileNotFoundError(count + first_few(missing, between="; "))
         rates = [Fraction(1), *(rate for stream in streams for rate in stream.rates(manifest))]
         faults, doubts = [], []
         for stream, trial in itertools.product(streams, trials):
@@ -208,7 +208,7 @@ class WindowDataset(_Dataset):
             raise faults[0]
         if faults:
             count = f"{len(faults)} of {len(trials) * len(streams)} files contradict it or are broken"
-            raise FormatError(manifest.source, f"{count}: " + first_few([str(fault) for fault in faults]))
+            raise FormatError(manifest.source, f"{count}: " + first_few([str(fault) for fault in faults], between="; "))
         if doubts:
             count = f"{len(doubts)} of {len(trials) * len(streams)} files are longer than it says"
             told = f"{manifest.source}: {count}: {first_few(doubts)}"

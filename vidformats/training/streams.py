@@ -231,7 +231,7 @@ class Stream:
         line, n_frames = float(manifest.number("fps", trial) or 1), int(manifest.n_frames[trial])
         start, stop, shift = (self.when(manifest, trial, what) for what in ("start", "stop", "shift"))
         usual = float(np.median(np.diff(times))) if len(times) > 1 else 1 / line
-        end = source.end if isinstance(source, Labels) else float(times[-1]) + usual
+        end = source.end if isinstance(source, Labels) else float(times[0]) + (source.duration or times[-1] + usual)
         rate = Fraction(1 / (usual * line)).limit_denominator(FINEST)
         begin = float(start or 0)
         clock = Clock(
@@ -268,7 +268,7 @@ def open_source(path: str, **options: Any) -> Source:
 
 def own_times(source: Source) -> NDArray[np.float64] | None:
     """Return the seconds at which a file shows its frames, None if it does not say."""
-    times = getattr(source, "times", None)
+    times = source.times
     return None if times is None or len(times) == 0 else np.asarray(times, np.float64)
 
 
@@ -276,7 +276,7 @@ def own_rate(source: Source) -> Fraction | None:
     """Return a file's own frames per second, None if it does not say."""
     if isinstance(source, Labels):
         return None
-    fps = getattr(source, "fps", None) or source.info.get("fps")
+    fps = source.fps
     if not fps or not math.isfinite(fps) or fps <= 0:
         return None
     near = Fraction(fps).limit_denominator(FINEST)

@@ -215,6 +215,6 @@ def whole(value: Any, what: str, hint: str = "") -> int:
         raise TypeError(f"{what} must be an integer, got {value!r}{hint}") from None
 
 
-def first_few(items: Sequence[str], most: int = 5) -> str:
+def first_few(items: Sequence[str], most: int = 5, between: str = ", ") -> str:
     """Return the first items in one line, and whether there are more."""
-    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
+    return between.join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
