@@ -101,3 +101,22 @@ def test_frames_in_is_at_least_one():
     assert frames_in(1000, (10, 10), np.dtype("f8")) == 1
     assert frames_in(1000, (), np.dtype("f8")) == 125
     assert frames_in(1000, (0, 5), np.dtype("f8")) == 1000
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 4), (5, 4, 3)])
+@pytest.mark.parametrize("at", range(4))
+def test_an_ellipsis_that_may_stand_for_no_axis(shape, at):
+    """NumPy counts it as a separation all the same."""
+    array = np.arange(np.prod(shape)).reshape(shape)
+    for rest in ([], [2], [1, 2], [slice(None), 1], [None, 1]):
+        for items in ([None, [0, 3], *rest], [[0, 3], *rest], [None, None, np.array([1]), *rest]):
+            index = tuple(items[:at] + [Ellipsis] + items[at:])
+            try:
+                wanted = array[index].shape
+            except IndexError:
+                continue
+            try:
+                chosen = select(index, shape)
+            except IndexError:
+                continue  # an array behind the first axis
+            assert chosen.shape == wanted, index

@@ -80,7 +80,8 @@ def select(index: Any, shape: tuple[int, ...]) -> Selection:
         frames, picked = frame_numbers(index, shape[0])
         flips = (slice(None),) * (len(shape) - 1)
         return Selection(frames, None, flips, shape[1:], (*picked, *shape[1:]), _span(index, shape[0]))
-    items = _expand(index if isinstance(index, tuple) else (index,), len(shape))
+    given = index if isinstance(index, tuple) else (index,)
+    items = _expand(given, len(shape))
     first = next(k for k, item in enumerate(items) if item is not None)
     frames, frame_dims = frame_numbers(items[first], shape[0])
     parts = [
@@ -100,8 +101,9 @@ def select(index: Any, shape: tuple[int, ...]) -> Selection:
             dims.append((n,) if isinstance(item, slice) else ())
     if _is_array(items[first]):
         # NumPy counts an integer as an advanced index beside an array, and moves the array's axes to
-        # the front where the two are separated: a[None, [1, 2], :, 3] has shape (2, 1, C, W).
-        advanced = [k for k, i in enumerate(items) if k == first or (i is not None and not isinstance(i, slice))]
+        # the front where the two are separated, be it by an Ellipsis that stands for no axis:
+        # a[None, [1, 2], :, 3] has shape (2, 1, C, W).
+        advanced = [k for k, i in enumerate(given) if not (i is None or i is Ellipsis or isinstance(i, slice))]
         if advanced[-1] - advanced[0] >= len(advanced):
             dims.insert(0, dims.pop(first))
     whole = crop == tuple(slice(0, n, 1) for n in shape[1:])

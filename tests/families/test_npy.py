@@ -254,3 +254,15 @@ def test_the_checksum_of_a_stored_member_is_checked_if_asked(tmp_path, at):
     assert vf.load(path).shape == VIDEO.shape
     with pytest.raises(vf.FormatError, match=r"video\.npy is damaged: expected CRC-32"):
         vf.open(path, check=True)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_black_video_by_any_method(tmp_path, method):
+    """Only deflate has a bound of its own: LZMA packs 6,000 times."""
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((40, 1, 500, 600), np.uint8))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
+        archive.writestr("video.npy", stream.getvalue())
+    with vf.open(tmp_path / "a.npz") as video:
+        assert video.shape == (40, 1, 500, 600)
+        assert not video[[0, 39]].any()
