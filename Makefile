@@ -20,7 +20,7 @@ ASV := PATH="$(CURDIR)/$(BIN):$$PATH" $(if $(CONSTRAINTS),PIP_CONSTRAINT=$(abspa
 REQUIRE ?=
 LOCAL := .asv/local
 
-.PHONY: bench test check site record constraints clean
+.PHONY: bench test robust check site record constraints clean
 
 bench: $(VENV)/.bench
 	mkdir -p .asv/tmp $(LOCAL)
@@ -53,6 +53,12 @@ TORCH = $(if $(filter 3.11,$(VERSION)),torch)
 
 test: check
 	VIDFORMATS_REQUIRE=$(EXTRAS),$(TORCH),$(REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Random files and their damages against the libraries' own readers, for as long as you like: make robust MINUTES=60
+MINUTES ?= 10
+SEED ?= 0
+robust: $(VENV)/.test
+	$(BIN)/python -m tests.differential --minutes $(MINUTES) --seed $(SEED)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -24,6 +24,10 @@ HEADER = 700
 """Bytes at either end of a file that are hit as often as all the others."""
 
 
+MOST = 1 << 24
+"""Bytes of a video that is read whole."""
+
+
 def damage(data: bytes, rng: np.random.Generator) -> bytes:
     """Return `data` with one to four faults."""
     data = bytearray(data)
@@ -58,6 +62,8 @@ def damage(data: bytes, rng: np.random.Generator) -> bytes:
 def read(path: str, name: str | None) -> None:
     """Open and read in several ways; what comes must have the shape that was announced."""
     with vf.open(path, format=name, threads=1) as video:
+        if video.nbytes > MOST:  # a header may promise frames that were never written
+            return
         whole = video[:]
         assert whole.shape == video.shape, (whole.shape, video.shape)
         assert whole.dtype == video.dtype

@@ -110,7 +110,7 @@ def test_an_ellipsis_that_may_stand_for_no_axis(shape, at):
     array = np.arange(np.prod(shape)).reshape(shape)
     for rest in ([], [2], [1, 2], [slice(None), 1], [None, 1]):
         for items in ([None, [0, 3], *rest], [[0, 3], *rest], [None, None, np.array([1]), *rest]):
-            index = tuple(items[:at] + [Ellipsis] + items[at:])
+            index = (*items[:at], Ellipsis, *items[at:])
             try:
                 wanted = array[index].shape
             except IndexError:

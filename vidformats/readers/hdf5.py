@@ -151,7 +151,9 @@ def _reader(source: ByteSource, file: h5py.File, data: h5py.Dataset, matlab: str
     # Unusual numbers, of 12 bits say, only HDF5 can convert.
     usual = data.id.get_type() == h5py.h5t.py_create(data.dtype, logical=True)
     if final and usual and not elsewhere and matlab != "mat":
-        if (offset := data.id.get_offset()) is not None:
+        # Behind a user block HDF5 gives an offset even to what was never written.
+        stored = data.chunks or data.id.get_storage_size()
+        if stored and (offset := data.id.get_offset()) is not None:
             return ExtentReader(source, offset, data.shape, data.dtype, info)
         codecs = codecs_of(data) if data.chunks else None
         if codecs is not None and (index := chunk_index(source, data, file.userblock_size)):
