@@ -67,3 +67,51 @@ def test_every_requirement_of_the_tests_is_pinned():
     names = {name.lower() for name in re.findall(r"^    ([\w-]+)", wanted, re.MULTILINE)} - {"vidformats"}
     assert len(names) > 20
     assert names <= {name.lower() for name in PINNED}
+
+
+def test_the_libraries_installed_are_those_named_as_the_cure():
+    installed = re.search(r"LIBRARIES = \((.*)\)", (ROOT / ".ci" / "opencv.py").read_text())[1].replace('"', "")
+    assert f"apt-get install {installed.replace(',', '')}," in (ROOT / "vidformats" / "opencv.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("fault", "apt", "cures"),
+    [
+        ("libGL.so.1: cannot open shared object file", "cures", ["apt-get update", "apt-get install"]),
+        ("libGL.so.1: cannot open shared object file", "fails", ["apt-get update", "apt-get install", "pip install"]),
+        ("libGL.so.1: cannot open shared object file", "is not there", ["pip install"]),
+        ("numpy.core.multiarray failed to import", "cures", []),  # no library of the system: nothing is installed
+        ("", "cures", []),
+    ],
+)
+def test_a_missing_library_is_installed_or_the_build_without_windows(tmp_path, fault, apt, cures):
+    done_by, cured = tmp_path / "done", tmp_path / "cured"
+    (tmp_path / "cv2.py").write_text(
+        f"import os\nif {fault!r} and not os.path.exists({str(cured)!r}): raise ImportError({fault!r})"
+    )
+    (tmp_path / "pip.py").write_text(
+        f"import sys\nopen({str(done_by)!r}, 'a').write('pip ' + ' '.join(sys.argv[1:]) + chr(10))\n"
+        f"open({str(cured)!r}, 'w')"
+    )
+    if apt != "is not there":
+        script = f"#!/bin/sh\necho apt-get $* >>'{done_by}'\n"
+        script += f": >'{cured}'" if apt == "cures" else "echo no network; exit 100"
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "apt-get").write_text(script)
+        (tmp_path / "bin" / "apt-get").chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / ".ci" / "opencv.py")],
+        env={"PATH": str(tmp_path / "bin"), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    said = done_by.read_text().splitlines() if done_by.exists() else []
+    if os.geteuid() != 0:
+        cures = ["pip install"] if cures else []
+    assert [" ".join(line.split()[:2]) for line in said] == cures
+    assert all("--no-deps --force-reinstall opencv-python-headless==" in line for line in said if line[:3] == "pip")
+    assert done.returncode == bool(fault and not cures)
+    assert len(done.stdout.splitlines()) == len({line.split()[0] for line in said}), "one line for each cure tried"
+    assert all(fault in line for line in done.stdout.splitlines())
+    assert cures or fault in done.stderr
