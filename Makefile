@@ -43,8 +43,8 @@ SINCE ?= b76ee69
 RECORD := VIDFORMATS_PROFILE=short TMPDIR=$(CURDIR)/.asv/tmp $(BIN)/vidformats record
 record: $(VENV)/.bench
 	mkdir -p .asv/tmp
-	$(RECORD) --commits 8 --since $(SINCE) --bench '^formats.Ours.(time_load|track_disk)'
-	$(RECORD) --commits 1 --bench '^formats' --bench '^load.*time_load'
+	$(RECORD) '$(SINCE)^..HEAD' --steps 8 --bench '^formats.Ours.(time_load|track_disk)'
+	$(RECORD) 'HEAD^!' --bench '^formats' --bench '^load.*time_load'
 
 # What is installed here must be importable, or the tests fail. PyTorch is due on Python 3.11 only, where its CPU build is
 # a file; elsewhere the tests that need it are skipped, and say so.

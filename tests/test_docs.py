@@ -20,7 +20,7 @@ import pytest
 import vidformats as vf
 from vidformats.bench.measure import train
 from vidformats.bench.report import limits, table
-from vidformats.bench.report.table import replace_block
+from vidformats.bench.report.document import replace_block
 from vidformats.registry import FORMATS
 
 ROOT = Path(__file__).parents[1]

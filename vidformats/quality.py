@@ -1,71 +1,88 @@
-"""How near decoded pixels are to those that were written."""
+"""How near decoded pixels are to those that were written: a thin layer over scikit-image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from vidformats.select import BLOCK, blocks, frames_in
 
 
-def same_pixels(a: np.ndarray, b: np.ndarray) -> bool:
-    """Tell whether two videos are equal in shape, dtype and every value."""
-    return a.shape == b.shape and a.dtype == b.dtype and bool(all(np.array_equal(x, y) for x, y in _pairs(a, b)))
-
-
-def mean_abs_error(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the mean absolute difference of two videos, in grey levels.
+def psnr(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
+    """Return the peak signal-to-noise ratio of two videos in dB, from the mean squared error over all frames.
 
     Parameters
     ----------
     a, b : (T, ...) ndarray
-        Of one shape; compared a block of frames at a time, without a copy of the whole.
-
-    Raises
-    ------
-    ValueError
-        For different shapes, and for empty videos.
-    """
-    return sum(float(np.abs(x - y).sum(dtype=np.float64)) for x, y in _floats(a, b)) / a.size
-
-
-def psnr(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
-    """Return the peak signal-to-noise ratio of two videos in dB, infinite where they are equal.
-
-    Parameters and errors as in `mean_abs_error`; `peak` is the largest value a pixel may have.
-    """
-    error = sum(float(np.square(x - y).sum(dtype=np.float64)) for x, y in _floats(a, b)) / a.size
-    return float("inf") if error == 0 else float(10 * np.log10(peak * peak / error))
-
-
-def rgb_order(decoded: np.ndarray, source: np.ndarray) -> str | None:
-    """Tell the order of a decoded video's channels from the video it was made of.
-
-    Parameters
-    ----------
-    decoded, source : (T, 3, H, W) ndarray
-        `source` is RGB.
+        Videos of one shape. They are compared a block of frames at a time.
+    peak : float
+        The largest value that a pixel may have.
 
     Returns
     -------
-    order : str or None
-        ``"RGB"`` or ``"BGR"``: the order that is nearer to `source` in nearly every frame; None where neither
-        is, since the video is grey, or since it is another one.
+    psnr : float, dB
+        Infinite if the videos are equal.
+
+    Raises
+    ------
+    ImportError
+        Without scikit-image; the message names the cure.
+    ValueError
+        If the shapes differ, or the videos are empty.
+
+    Examples
+    --------
+    >>> psnr(np.zeros((2, 3, 8, 8), np.uint8), np.full((2, 3, 8, 8), 255, np.uint8))
+    0.0
     """
-    closer = 0
-    for x, y in _floats(decoded, source):
-        as_rgb, as_bgr = (np.abs(x[:, order] - y).mean((1, 2, 3)) for order in (slice(None), slice(None, None, -1)))
-        closer += int(np.sign(as_bgr - as_rgb).sum())
-    return None if abs(closer) < 0.9 * len(source) else "RGB" if closer > 0 else "BGR"
+    metrics = _metrics()
+    error = sum(metrics.mean_squared_error(x, y) * x.size for x, y in _blocks(a, b)) / a.size
+    return float(10 * np.log10(peak * peak / error)) if error else float("inf")
 
 
-def _pairs(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    return ((a[part], b[part]) for part in blocks(len(a), frames_in(BLOCK, a.shape[1:], a.dtype)))
+def ssim(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
+    """Return the structural similarity of two videos, 1 for equal ones: the mean over the frames.
+
+    Parameters
+    ----------
+    a, b : (T, C, H, W) ndarray
+        Videos of one shape, at least 7 pixels high and wide.
+    peak : float
+        The largest value that a pixel may have.
+
+    Returns
+    -------
+    ssim : float
+
+    Raises
+    ------
+    ImportError
+        Without scikit-image; the message names the cure.
+    ValueError
+        If the shapes differ, or the videos are empty or too small.
+
+    Examples
+    --------
+    >>> frames = np.arange(2 * 3 * 8 * 8, dtype=np.uint8).reshape(2, 3, 8, 8)
+    >>> ssim(frames, frames)
+    1.0
+    """
+    compare, options = _metrics().structural_similarity, {"data_range": peak, "channel_axis": 0}
+    frames = ((x, y) for block in _blocks(a, b) for x, y in zip(*block, strict=True))
+    return float(np.mean([compare(x, y, **options) for x, y in frames]))
 
 
-def _floats(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _metrics() -> Any:
+    try:
+        from skimage import metrics
+    except ImportError as error:
+        raise ImportError("PSNR and SSIM require scikit-image: pip install 'vidformats[convert]'") from error
+    return metrics
+
+
+def _blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     if a.shape != b.shape or a.size == 0:
-        raise ValueError(f"videos of shapes {a.shape} and {b.shape} can't be compared")
-    exact = np.float32 if max(a.dtype.itemsize, b.dtype.itemsize) <= 2 else np.float64
-    return ((x.astype(exact), y.astype(exact)) for x, y in _pairs(a, b))
+        raise ValueError(f"expected two videos of one shape with at least one frame, got {a.shape} and {b.shape}")
+    return ((a[part], b[part]) for part in blocks(len(a), frames_in(BLOCK, a.shape[1:], a.dtype)))

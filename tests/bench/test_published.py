@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import vidformats as vf
-from vidformats.bench.content import noise
+from vidformats.bench import content
 from vidformats.bench.published import NEAR, ROWS, STEP, get_row, made_whole, verdict
 from vidformats.registry import FORMATS
 from vidformats.testing.conformance import natural
 
-SOURCE = noise(32, 40)
+SOURCE = content.make("noise", 32, 40)
 RIGHT = SOURCE[::STEP]
 KNOWN = {"mp4": "wrong: BGR", "binary": "wrong: float64", "npy 2": "nothing read: a lazy view"}
 VIEW = "right, but a view that keeps all frames"

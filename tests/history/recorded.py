@@ -2,10 +2,8 @@
 
 import itertools
 import json
-import os
 import random
 import subprocess
-import sys
 from pathlib import Path
 
 FORMATS = {  # milliseconds, MB
@@ -38,7 +36,7 @@ CONFIG = {
     "pythons": ["3.11"],
     "matrix": {"req": ENVIRONMENTS[0]},
     "include": [{"python": "3.11", "req": ENVIRONMENTS[1]}],
-    "plugins": [".vidformats.history.publisher"],
+    "regressions_thresholds": {".*": 0.1},
     "benchmark_dir": "benchmarks",
     **{f"{kind}_dir": f".asv/{kind}" for kind in ("env", "results", "html")},
 }
@@ -72,16 +70,19 @@ def _value(benchmark, pair, seed):
     return 1e-3 * milliseconds * factor * random.Random(f"{benchmark}{pair}{seed}").uniform(0.97, 1.03)
 
 
-def make(folder: Path) -> Path:
-    """Write repository, configuration and results, and return the folder."""
+def make(folder: Path, commits: int = 3, slow: str = "", slow_from: int = 0) -> Path:
+    """Write repository, configuration and results, and return the folder.
+
+    From commit number `slow_from` on, counted from the oldest, the benchmark `slow` takes three times as long.
+    """
     folder.mkdir(exist_ok=True)
     (folder / "asv.conf.json").write_text(json.dumps(CONFIG))
     git = ["git", "-c", "user.name=recorded", "-c", "user.email=recorded@localhost"]
     subprocess.run([*git, "init", "--quiet", "--initial-branch=main"], cwd=folder, check=True)
-    for number in range(3):
+    for number in range(commits):
         message = f"--message=commit {number}"
         subprocess.run([*git, "commit", "--quiet", "--allow-empty", message], cwd=folder, check=True)
-    commits = subprocess.run([*git, "rev-list", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
+    listed = subprocess.run([*git, "rev-list", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
     results = folder / ".asv" / "results"
     (results / "example").mkdir(parents=True)
     (results / "example" / "machine.json").write_text(json.dumps({"version": 1, **MACHINE}))
@@ -98,14 +99,15 @@ def make(folder: Path) -> Path:
             "params": [[repr(value) for value in values] for values in params],
         }
     (results / "benchmarks.json").write_text(json.dumps(index))
-    for number, commit in enumerate(commits.stdout.split()):
+    for number, commit in enumerate(listed.stdout.split()):
         for libraries in ENVIRONMENTS:
             name = "virtualenv-py3.11-" + "-".join(f"{key}{value}" for key, value in libraries.items())
             day = 1_780_000_000_000 - 86_400_000 * number
             rows = {}
             for benchmark in (one for key, one in index.items() if key not in ("version", UNRECORDED)):
                 cases = list(itertools.product(*benchmark["params"]))
-                values = [_value(benchmark["name"], pair, number) for pair in cases]
+                factor = 3 if benchmark["name"] == slow and commits - 1 - number >= slow_from else 1
+                values = [factor * _value(benchmark["name"], pair, number) for pair in cases]
                 spread = [[value * factor for value in values] for factor in (0.9, 1.1, 0.95, 1.05)]
                 counts = [[1] * len(values), [5] * len(values)]
                 rows[benchmark["name"]] = [values, benchmark["params"], "1", day, 1.0, *spread, *counts]
@@ -124,14 +126,3 @@ def make(folder: Path) -> Path:
             }
             (results / "example" / f"{commit[:8]}-{name}.json").write_text(json.dumps(result))
     return folder
-
-
-def publish(folder: Path) -> Path:
-    """Run stock ``asv publish`` and return the folder of pages."""
-    root = str(Path(__file__).parents[2])
-    command = [sys.executable, "-m", "asv", "publish", "--no-pull"]
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | {"PYTHONPATH": root}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / ".asv" / "html"

@@ -19,12 +19,7 @@ def test_asv_is_told_every_field(monkeypatch, tmp_path):
     assert kept[facts["machine"]] == facts
 
 
-def test_asvs_exit_code_is_passed_on_and_what_it_said_is_shown(tmp_path, capfd):
-    assert runner.run_asv(["--version"], tmp_path, "version") == 0
-    assert runner.run_asv(["nosuchcommand"], tmp_path, "nothing") == 2
+def test_asvs_exit_code_is_passed_on_and_its_output_shown(tmp_path, capfd):
+    assert runner.run_asv(["--version"], tmp_path) == 0
+    assert runner.run_asv(["nosuchcommand"], tmp_path) == 2
     assert "nosuchcommand" in capfd.readouterr().err
-
-
-def test_what_runs_is_told_from_asvs_lines():
-    found = runner._PERCENT.match("[ 12.50%] ··· h5py_reads.Blocks.time_read         ok")
-    assert (float(found[1]), found[2].split("  ")[0]) == (12.5, "h5py_reads.Blocks.time_read")

@@ -13,7 +13,7 @@ import pytest
 import vidformats as vf
 from tests.test_docs import block
 from vidformats import handles
-from vidformats.bench.report.table import replace_block
+from vidformats.bench.report.document import replace_block
 from vidformats.testing.numbered import numbered
 
 METHODS = ("fork", "forkserver", "spawn")

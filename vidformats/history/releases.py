@@ -1,7 +1,7 @@
-"""A library's releases as the commits of a small generated repository, for asv as it is.
+"""A library's releases as the commits of a small generated repository, which asv measures, compares and draws.
 
-Every commit pins one release, is dated as the release and tagged with its name. One environment serves them
-all, so that asv compares releases, draws them on its axis and names the one that changed a load.
+Each commit pins one release, has the release's date, and is tagged with its name, such as ``h5py-3.11.0``. All
+releases are measured in one environment.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from vidformats.history.suites.corpus import REPEAT
+from vidformats.history.runner import run_asv
 
 NUMPY = "1.26.4"
-"""The NumPy beside every release of the other libraries: the last that the oldest of them can be imported with."""
+"""The NumPy beside every release of the other libraries: the newest that the oldest of them works with."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """What a library's history is made of.
+    """A library whose releases are measured.
 
     Parameters
     ----------
     name : str
-        As pip knows it.
+        Its name for pip.
     suite : str
         The benchmarks, a module of `vidformats.history.suites`.
     releases : dict of str
-        The day of each release, by version, in order of time: the youngest time stamp in its wheel.
+        Version -> day of the release, in order of time: the newest time stamp in its wheel.
     matrix : dict
-        What else is installed.
+        Other packages in the environment, as in ``asv.conf.json``.
     """
 
     name: str
@@ -95,54 +96,108 @@ LIBRARIES = {
 
 
 class ReleaseError(ValueError):
-    """A release that can't be had or placed; the message says which and why."""
+    """A release that is not available or has no date; the message says which and why."""
 
 
-def expand(library: Library, versions: list[str]) -> list[str]:
-    """Return the versions meant, with ``...`` filled by the known releases between its neighbours.
+def parse(names: Sequence[str]) -> tuple[Library, list[str]]:
+    """Return the library and the versions that names of releases mean.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Such as ``["h5py-3.8.0", "...", "h5py-3.16.0"]``, where ``...`` means the known releases between its
+        neighbours; or the name of a library alone, which means no version.
+
+    Returns
+    -------
+    library : Library
+    versions : list of str
+        In the order given, without repeats.
+
+    Raises
+    ------
+    ReleaseError
+        If a name is not one of a known library, if there are several libraries, or if ``...`` has no known
+        release on either side.
+
+    Examples
+    --------
+    >>> library, versions = parse(["h5py-3.8.0", "...", "h5py-3.10.0"])
+    >>> library.name, versions
+    ('h5py', ['3.8.0', '3.9.0', '3.10.0'])
+    """
+    split = [_split(name) for name in names if name != "..."]
+    if len({library.name for library, _ in split}) != 1:
+        raise ReleaseError(f"expected releases of one library, got {' '.join(names) or 'nothing'}")
+    library, known = split[0][0], list(split[0][0].releases)
+    given = iter(version for _, version in split)
+    wanted = ["..." if name == "..." else next(given) for name in names]
+    meant: list[str] = []
+    for place, version in enumerate(wanted):
+        if version != "...":
+            meant += [version] if version else []
+            continue
+        try:
+            first, _, last = (known.index(near) if near != "..." else -1 for near in wanted[place - 1 : place + 2])
+        except ValueError:
+            raise ReleaseError(
+                f"expected a known release of {library.name} on either side of ..., which are: {', '.join(known)}"
+            ) from None
+        meant += known[first + 1 : last]
+    return library, list(dict.fromkeys(meant))
+
+
+def _split(name: str) -> tuple[Library, str]:
+    """Return the library of a release's name, and its version; an empty one if the name is the library's."""
+    for library in LIBRARIES.values():
+        if name == library.name:
+            return library, ""
+        if name.startswith(f"{library.name}-"):
+            return library, name.removeprefix(f"{library.name}-")
+    raise ReleaseError(f"expected LIBRARY-VERSION, such as h5py-3.11.0, of {', '.join(LIBRARIES)}; got {name!r}")
+
+
+def fetch(
+    library: Library, versions: Iterable[str], folder: Path, given: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Fetch the wheels of releases.
 
     Parameters
     ----------
     library : Library
-    versions : list of str
-        For example ``["3.8.0", "...", "3.16.0"]``.
+    versions : iterable of str
+    folder : Path
+        Gets the wheels.
+    given : mapping of str
+        Version -> day, for releases that `library` does not know.
 
     Returns
     -------
-    versions : list of str
-        In the order given, none twice.
-
-    Raises
-    ------
-    ReleaseError
-        Where ``...`` stands at an end or beside an unknown release.
-
-    Examples
-    --------
-    >>> expand(LIBRARIES["h5py"], ["3.8.0", "...", "3.10.0"])
-    ['3.8.0', '3.9.0', '3.10.0']
+    missing : dict of str
+        Version -> why its wheel is not available.
+    days : dict of str
+        Version -> day, of all known and all fetched releases.
     """
-    known = list(library.releases)
-    meant: list[str] = []
-    for place, version in enumerate(versions):
-        if version != "...":
-            meant.append(version)
-            continue
+    missing: dict[str, str] = {}
+    days = library.releases | dict(given)
+    folder.mkdir(parents=True, exist_ok=True)
+    for version in versions:
         try:
-            first, _, last = (known.index(near) if near != "..." else -1 for near in versions[place - 1 : place + 2])
-        except ValueError:
-            raise ReleaseError(f"... needs a known {library.name} release on either side: {', '.join(known)}") from None
-        meant += known[first + 1 : last]
-    return list(dict.fromkeys(meant))
+            wheel = fetch_wheel(library, version, folder)
+        except ReleaseError as error:
+            missing[version] = str(error)
+        else:
+            days[version] = days.get(version) or wheel_date(wheel)
+    return missing, days
 
 
 def fetch_wheel(library: Library, version: str, folder: Path) -> Path:
-    """Fetch a release's wheel for this Python with pip, unless it is there, and return its path.
+    """Return the path of a release's wheel for this Python; pip fetches it unless it is there.
 
     Raises
     ------
     ReleaseError
-        Where there is no wheel for this Python and system, or pip fails otherwise.
+        If there is no wheel for this Python and system, or pip fails for another reason.
     """
     stem = f"{library.name.replace('-', '_')}-{version}-"
     if not any(folder.glob(f"{stem}*.whl")):
@@ -153,20 +208,20 @@ def fetch_wheel(library: Library, version: str, folder: Path) -> Path:
         if done.returncode:
             python = f"{sys.version_info.major}.{sys.version_info.minor}"
             if "No matching distribution" in done.stderr:
-                raise ReleaseError(f"{library.name} {version} has no wheel for Python {python} on this system")
+                raise ReleaseError(f"{library.name}-{version} has no wheel for Python {python} on this system")
             said = done.stderr.strip().splitlines() or ["pip failed"]
-            raise ReleaseError(f"{library.name} {version} can't be fetched: {said[-1]}")
+            raise ReleaseError(f"cannot fetch {library.name}-{version}: {said[-1]}")
     return next(folder.glob(f"{stem}*.whl"))
 
 
 def wheel_date(wheel: Path) -> str:
-    """Return the day a wheel was built, from the youngest time stamp in it, as ``YYYY-MM-DD``."""
+    """Return the day on which a wheel was built, the newest time stamp in it, as ``YYYY-MM-DD``."""
     with zipfile.ZipFile(wheel) as archive:
         return str(datetime.date(*max(entry.date_time for entry in archive.infolist())[:3]))
 
 
 def generate(library: Library, folder: Path, releases: dict[str, str]) -> dict[str, str]:
-    """Make, or make again, the repository, the configuration and the benchmarks of a library's history.
+    """Write the repository, the configuration and the benchmarks of a library's history, replacing earlier ones.
 
     Parameters
     ----------
@@ -174,7 +229,7 @@ def generate(library: Library, folder: Path, releases: dict[str, str]) -> dict[s
     folder : Path
         Gets ``repository.git``, ``asv.conf.json`` and ``benchmarks``; its ``results`` and ``env`` stay.
     releases : dict of str
-        Day by version. The commits depend on nothing else: results recorded elsewhere fit.
+        Version -> day. The commits depend on nothing else, so results recorded elsewhere fit.
 
     Returns
     -------
@@ -184,7 +239,7 @@ def generate(library: Library, folder: Path, releases: dict[str, str]) -> dict[s
     Raises
     ------
     ReleaseError
-        For a day that is none.
+        If a day is not a date.
     """
     folder.mkdir(parents=True, exist_ok=True)
     repository, benchmarks = folder / "repository.git", folder / "benchmarks"
@@ -204,13 +259,15 @@ def generate(library: Library, folder: Path, releases: dict[str, str]) -> dict[s
 
 
 def _history(library: Library, ordered: list[str], releases: dict[str, str]) -> str:
-    """Return the whole history for ``git fast-import``: the same text, hence the same commits, everywhere."""
+    """Return the whole history for ``git fast-import``: the same text, and so the same commits, on every machine."""
     stream = []
     for mark, version in enumerate(ordered, 1):
         try:
             day = datetime.datetime.fromisoformat(f"{releases[version]}T12:00:00+00:00")
         except ValueError:
-            raise ReleaseError(f"{releases[version]} is no day for {library.name} {version}: YYYY-MM-DD") from None
+            raise ReleaseError(
+                f"{library.name}-{version}: expected a day as YYYY-MM-DD, got {releases[version]!r}"
+            ) from None
         signed = f"vidformats <vidformats@localhost> {int(day.timestamp())} +0000"
         message, pin = f"{library.name} {version}", f"{library.name}=={version}\n"
         stream += [
@@ -250,44 +307,40 @@ def _configuration(library: Library) -> dict:
         "env_dir": "env",
         "results_dir": "results",
         "html_dir": "html",
-        # A release is worth a word from a tenth on: the machines that record are shared.
+        # The machines that record are shared: changes below a tenth are noise.
         "regressions_thresholds": {".*": 0.1},
     }
 
 
-def passes_recorded(results: Path, machine: str, commit: str) -> int:
-    """Return how often every benchmark of a release has been run.
+def recorded(folder: Path, machine: str, commit: str) -> bool:
+    """Tell whether a machine has results of a release."""
+    return any((folder / "results" / machine).glob(f"{commit[:8]}-*.json"))
+
+
+def measure(commits: Iterable[str], folder: Path, machine: str, passes: int, options: Iterable[str] = ()) -> int:
+    """Run the benchmarks of some releases, as many times as there are passes over all of them, and return asv's code.
 
     Parameters
     ----------
-    results : Path
-        asv's folder of results.
+    commits : iterable of str
+        As `generate` returns them. What is recorded is not run again.
+    folder : Path
+        As `generate` made it.
     machine : str
-        The machine that ran them.
-    commit : str
-        The release's commit.
-
-    Returns
-    -------
+        Its name in the results.
     passes : int
-        0 where there is no result; benchmarks that failed or were skipped do not count.
+        A slow hour of the machine then does not fall on one release alone.
+    options : iterable of str
+        Further options of ``asv run``.
     """
-    from asv.results import iter_results_for_machine_and_hash
-
-    fewest = 0
-    for result in iter_results_for_machine_and_hash(str(results), machine, commit):
-        taken = [
-            len(samples)
-            for key in result.get_all_result_keys()
-            for samples in result.get_result_samples(key, result.get_result_params(key))
-            if samples
-        ]
-        fewest = max(fewest, min(taken, default=0))
-    return fewest // REPEAT
+    (folder / "commits.txt").write_text("\n".join(commits) + "\n")
+    repeated = ["--interleave-rounds", f"--attribute=rounds={passes}", "--record-samples", "--show-stderr"]
+    chosen = ["HASHFILE:commits.txt", f"--machine={machine}", "--skip-existing-successful"]
+    return run_asv(["run", *chosen, *repeated, *options], folder)
 
 
 def markdown(results: Path, commits: dict[str, str]) -> str:
-    """Return a table for a document: each case's milliseconds at each release.
+    """Return a table for a document: the milliseconds of each case at each release.
 
     Parameters
     ----------

@@ -1,33 +1,27 @@
-"""asv as a child process: its own commands, with a bar that tells what runs and how much is left."""
+"""asv as a child process, and how this machine is described to it."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from vidformats.bench.measure.machine import facts
 
-_PERCENT = re.compile(r"\[\s*(\d+\.\d+)%\][ ·]*(.*)")
-_WORTH_SAYING = re.compile(r"fail|error|warning|could not|couldn't", re.IGNORECASE)
-
 
 def machine_facts() -> dict[str, str]:
-    """Return asv's description of this machine, under a name that tells of its size and not of its owner.
+    """Describe this machine for asv, named by its size and never by its host name.
 
     Returns
     -------
     facts : dict of str
-        ``machine``, ``os``, ``arch``, ``cpu``, ``num_cpu`` and ``ram``. They are keys of every graph: a
-        change splits the history, so kernel releases and exact clock rates are left out.
+        ``machine``, ``os``, ``arch``, ``cpu``, ``num_cpu`` and ``ram``. They are keys of every graph, and a
+        change splits the history: kernel releases and clock rates are left out.
 
     Examples
     --------
@@ -47,7 +41,7 @@ def machine_facts() -> dict[str, str]:
 
 
 def describe_machine(described: Mapping[str, str]) -> str:
-    """Tell asv what machine this is, in its own file in the user's home, and return the machine's name.
+    """Write the description of this machine to asv's file in the user's home, and return the machine's name.
 
     Parameters
     ----------
@@ -62,59 +56,27 @@ def describe_machine(described: Mapping[str, str]) -> str:
 
 
 def require_asv() -> None:
-    """Raise a plain error where asv is not installed."""
+    """Raise a `click.ClickException` if asv is not installed."""
     if importlib.util.find_spec("asv") is None:
-        raise click.ClickException("asv is missing: pip install 'vidformats[bench]'")
+        raise click.ClickException("asv is not installed: pip install 'vidformats[bench]'")
 
 
-def run_asv(arguments: Iterable[str], folder: Path, label: str) -> int:
-    """Run one command of asv, show its progress, and return its exit code.
+def run_asv(arguments: Iterable[str], folder: Path) -> int:
+    """Run a command of asv, which prints its own progress, and return its exit code.
 
     Parameters
     ----------
     arguments : iterable of str
         As after ``asv`` on a command line.
     folder : Path
-        Where the configuration lies.
-    label : str
-        What the bar calls the run.
+        The folder of ``asv.conf.json``.
 
     Returns
     -------
     code : int
-        asv's own: of ``run``, 0 fine, 1 nothing ran, 2 a benchmark failed.
+        The exit code of asv. For ``run``: 0 if all is well, 1 if there is nothing to run, 2 if a benchmark failed.
     """
-    require_asv()
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(bar_width=20),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[doing]}"),
-    )
-    command = [sys.executable, "-m", "asv", *arguments]
-    tail: list[str] = []
-    # asv writes through Python's buffer, which would keep the bar still for minutes.
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with (
-        Progress(*columns, console=console, transient=True) as bar,
-        subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as child,
-    ):
-        task = bar.add_task(label, total=100.0, doing="")
-        for line in child.stdout or ():
-            tail = [*tail[-30:], line.rstrip()]
-            if found := _PERCENT.match(line):
-                bar.update(task, completed=float(found[1]), doing=found[2].split("  ")[0].strip()[:50])
-            if _WORTH_SAYING.search(line):
-                console.print(line.rstrip(), markup=False, highlight=False)
-        code = child.wait()
-    if code:
-        console.print("\n".join(tail), markup=False, highlight=False)
-    return code
+    return subprocess.run([sys.executable, "-m", "asv", *arguments], cwd=folder, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import html
-import itertools
 import json
-import operator
 import re
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from vidformats.bench.published import ROWS, get_row
+import click
+
+from vidformats.bench.published import ROWS
 from vidformats.bench.report import table as report
-from vidformats.history.recordings import COLUMNS
+from vidformats.bench.report.document import machine_line
+from vidformats.history.recordings import COLUMNS, from_table, recordings
+from vidformats.history.releases import LIBRARIES, generate
+from vidformats.history.runner import run_asv
 
 _PAGE = resources.files("vidformats.history") / "page"
 _SCRIPT_END = re.compile(r"<(?=/script|!--)", re.IGNORECASE)
@@ -48,44 +51,98 @@ def navigation(releases: Iterable[str], current: str, root: str = "", alone: boo
         (f"{root}history.html#view=regressions", "Regressions"),
         *((f"{root}releases/{library}/index.html", f"{library} releases") for library in releases),
     ]
-    own = [("stock.html", "asv's own pages")]
     links = [
         f'<a href="{address}"{" aria-current=page" if address == root + current else ""}>{html.escape(title)}</a>'
-        for address, title in ([("index.html", "History")] if alone else pages) + own
+        for address, title in ([("index.html", "History")] if alone else pages)
     ]
     return f'<nav class="site-nav" aria-label="Site"><strong>vidformats</strong>{"".join(links)}</nav>'
 
 
-def install_interface(
-    html_dir: Path, benchmarks: Iterable[str], repository: Path, name: str, nav: str, root: str = ""
-) -> None:
-    """Put the self-contained interface beside asv's published results, and keep asv's own page as ``stock.html``.
+def publish(folder: Path, config: str) -> Path:
+    """Write the whole site: the landing page, the history of this project, and those of recorded libraries.
 
     Parameters
     ----------
+    folder : Path
+        The folder of asv's configuration.
+    config : str
+        The configuration's name.
+
+    Returns
+    -------
     html_dir : Path
-        What ``asv publish`` wrote, or is writing.
-    benchmarks : iterable of str
-        The names of all benchmarks, recorded or not.
-    repository : Path
-        Whose commits they are; the interface shows their subjects.
+        Where the pages are.
+    """
+    from asv.config import Config
+
+    conf = Config.load(str(folder / config))
+    html_dir, results = folder / conf.html_dir, folder / conf.results_dir
+    libraries = published_releases(results)
+    nav = navigation(libraries, "history.html")
+    _publish(folder, html_dir, folder / conf.repo, "history.html", nav, options=[f"--config={config}"])
+    index = json.loads((html_dir / "index.json").read_text())
+    tables = _tables(folder)
+    found = recordings(results)
+    for one in found:
+        one["graph"] = _place(index["graph_param_list"], one["machine"] | one["libraries"])
+    found += [from_table(table, name) | {"graph": 0} for name, table in tables]
+    page = landing(found, [table for _, table in tables], navigation(libraries, "index.html"))
+    (html_dir / "index.html").write_text(page)
+    for name in libraries:
+        source = results.parent / "releases" / name
+        generate(LIBRARIES[name], source, LIBRARIES[name].releases)
+        page_name = f"releases/{name}/index.html"
+        nav = navigation(libraries, page_name, "../../")
+        publish_releases(name, source, html_dir / "releases" / name, nav, "../../")
+    return html_dir
+
+
+def publish_releases(name: str, folder: Path, html_dir: Path, nav: str, root: str = "") -> None:
+    """Write the pages of a library's history.
+
+    Parameters
+    ----------
     name : str
-        The file the interface gets; it finds its data by its folder, not by its name.
+        The library.
+    folder : Path
+        As `vidformats.history.releases.generate` made it, with results.
+    html_dir : Path
+        Gets the pages.
     nav : str
         As `navigation` returns it.
     root : str
-        The way from here to the site's root, where ``site.css`` is.
+        The way from `html_dir` to the site's root.
     """
-    interface = resources.files("asv_tachyon") / "static"
-    (html_dir / "index.html").rename(html_dir / "stock.html")
-    with resources.as_file(interface) as folder:
-        shutil.copytree(folder / "assets", html_dir / "assets", dirs_exist_ok=True)
-        shutil.copyfile(folder / "favicon.svg", html_dir / "favicon.svg")
-        page = (folder / "index.html").read_text()
-    style = f'<link rel="stylesheet" href="{root}site.css"></head>'
-    page = page.replace("</head>", style).replace("<body>", f"<body>{nav}")
+    options = [f"--html-dir={html_dir.absolute()}"]
+    _publish(folder, html_dir, folder / "repository.git", "index.html", nav, root, options)
+
+
+def _publish(
+    folder: Path, html_dir: Path, repository: Path, name: str, nav: str, root: str = "", options: Iterable[str] = ()
+) -> None:
+    """Run ``asv publish`` and ``asv-tachyon install``, and give the page its name, our navigation and our style."""
+    if run_asv(["publish", "--no-pull", *options], folder):
+        raise click.ClickException("asv publish failed")
+    subprocess.run([sys.executable, "-m", "asv_tachyon", "install", "--no-backup", str(html_dir)], check=True)
+    index = html_dir / "index.html"
+    page = index.read_text()
+    for mark, ours in (
+        ("<title>asv · tachyon</title>", "<title>History · vidformats</title>"),
+        ("</head>", f'<link rel="stylesheet" href="{root}site.css"></head>'),
+        ("<body>", f"<body>{nav}"),
+    ):
+        if mark not in page:
+            raise RuntimeError(f"the page of asv-tachyon has no {mark}: another version than the one known here")
+        page = page.replace(mark, ours)
+    index.unlink()
     (html_dir / name).write_text(page)
-    # The interface asks for these as well; a page that can't be had is an error in the browser's console.
+    (html_dir / root / "site.css").write_text(_text("site.css"))
+    _complete(html_dir, repository)
+
+
+def _complete(html_dir: Path, repository: Path) -> None:
+    """Write the files that the interface asks for and asv does not write: each is an error in the browser's console."""
+    benchmarks = json.loads((html_dir / "index.json").read_text())["benchmarks"]
     (html_dir / "commits.json").write_text(json.dumps({"by_hash": _subjects(repository)}))
     (html_dir / "profiles.json").write_text("{}")
     (html_dir / "regressions-ignore.json").write_text("[]")
@@ -99,15 +156,24 @@ def install_interface(
         samples.write_text("{}")
 
 
+def _tables(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Return what ``vidformats table --json`` measured, with the name of its file."""
+    paths = sorted((folder / "docs" / "results").glob("table*.json"))
+    return [(path.stem, table) for path in paths for table in json.loads(path.read_text())]
+
+
+def _place(drawn: list[dict[str, Any]], settings: dict[str, str]) -> int:
+    """Return the place of an environment among those that the interface lists."""
+    for place, params in enumerate(drawn):
+        if all(str(params.get(key)) == value for key, value in settings.items()):
+            return place
+    return 0
+
+
 def _subjects(repository: Path) -> dict[str, str]:
     command = ["git", "-C", str(repository), "log", "--all", "--format=%H %s"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return {line[:40]: line[41:] for line in done.stdout.splitlines()}
-
-
-def write_styles(html_dir: Path) -> None:
-    """Write the style that all pages share."""
-    (html_dir / "site.css").write_text(_text("site.css"))
 
 
 def landing(recordings: list[dict[str, Any]], tables: list[dict[str, Any]], nav: str) -> str:
@@ -221,38 +287,35 @@ def _bundle() -> str:
 
 
 def _published(tables: list[dict[str, Any]]) -> str:
-    """Return the published figures beside what is measured, or by themselves."""
-    parts = ['<h2 id="published">What the published experiment said, and what is measured</h2>']
+    """Return what was measured beside the published figures, or those alone."""
+    parts = []
     for place, measured in enumerate(tables):
-        rows = [report.cells(get_row(label), found, measured["payload"]) for label, found in measured["rows"].items()]
-        caption = f"{report.title(measured)}. {report.machine_line(measured)}"
-        parts.append(_html_table(f"measured-{place}", caption, report.COLUMNS, rows))
-    if not tables:
-        columns = [("", "row"), ("published", "MB on disk"), ("published", "MB of memory"), ("published", "ms")]
-        rows = [[row.label, f"{row.disk:.0f}", f"{row.memory:.0f}", f"{1e3 * row.time:.0f}"] for row in ROWS]
-        parts.append(_html_table("measured", "As published; vidformats table --json measures it again.", columns, rows))
+        parts.append(f"<h2>What you get: {html.escape(measured['content'])}</h2>")
+        caption = f"{report.title(measured)}. {report.NOTE} {machine_line(measured)}"
+        parts.append(_html_table(f"yours-{place}", caption, report.YOURS, report.yours(measured)))
+    if tables:
+        caption = "The published figures, and the same code on the machine above, as it returns: a view is not a load."
+        columns, rows = list(report.THEIRS), report.theirs(tables[0])
+    else:
+        caption, columns = "Figures as published; vidformats table measures them again.", list(report.THEIRS[:4])
+        rows = [[row.label, f"{1e3 * row.time:.0f}", f"{row.memory:.0f}", f"{row.disk:.0f}"] for row in ROWS]
+    parts.append('<h2 id="published">What was published</h2>' + _html_table("theirs", caption, columns, rows))
     return "\n".join(parts)
 
 
-def _html_table(name: str, caption: str, columns: Iterable[tuple[str, str]], rows: list[list[str]]) -> str:
-    """Return a table whose columns stand in groups; what is not a figure is set as text."""
-    columns = list(columns)
-    groups = "".join(
-        f'<th scope="colgroup" colspan="{len(list(members))}">{html.escape(group)}</th>' if group else "<td></td>"
-        for group, members in itertools.groupby(columns, key=operator.itemgetter(0))
-    )
-    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for _, title in columns)
+def _html_table(name: str, caption: str, columns: Iterable[str], rows: list[list[str]]) -> str:
+    """Return a table whose first column heads the rows; cells that are not figures are set as text."""
+    head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in columns)
     body = "".join(
         f'<tr><th scope="row">{html.escape(first)}</th>{"".join(map(_cell, rest))}</tr>' for first, *rest in rows
     )
     return (
         f'<p class="quiet" id="{name}">{html.escape(caption)}</p>'
         f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{name}">'
-        f'<table aria-labelledby="{name}"><thead><tr>{groups}</tr><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<table aria-labelledby="{name}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
 def _cell(text: str) -> str:
-    kind = "" if not text or text[0].isdigit() else "text short" if len(text) < 10 else "text"
+    kind = "" if not text or text[0].isdigit() or text == "-" else "text"
     return f'<td class="{kind}">{html.escape(text)}</td>'

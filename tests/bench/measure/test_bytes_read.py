@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from vidformats.bench.measure import bytes_read, cache
+from vidformats.bench.measure import bytes_read
 from vidformats.bench.measure.bytes_read import BytesRead
 
 MB = 1 << 20
@@ -50,20 +50,6 @@ def test_all_threads_count_those_that_ended_too(file):
 
 
 @linux
-def test_the_device_is_asked_only_when_cold(file):
-    cache.warm(file)
-    with BytesRead() as count:
-        read(file, 8 * MB)
-    assert count.from_device < MB
-    if not cache.evict(file):
-        return  # a file system in memory
-    with BytesRead() as count:
-        read(file, 8 * MB)
-    assert count.by_calls == 8 * MB
-    assert count.from_device >= 7 * MB
-
-
-@linux
 def test_a_map_is_read_without_calls(file):
     with BytesRead() as count:
         np.memmap(file, mode="r").max()
@@ -74,4 +60,4 @@ def test_elsewhere_nothing_is_guessed(monkeypatch, tmp_path):
     monkeypatch.setattr(bytes_read, "_IO", tmp_path / "nothing")
     with BytesRead() as count:
         pass
-    assert count.by_calls is count.from_device is None
+    assert count.by_calls is None

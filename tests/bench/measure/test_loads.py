@@ -32,7 +32,17 @@ def test_ours_are_right_and_theirs_are_what_they_are(folder, row):
         )
     )
     for facts in (ours, theirs):
-        assert facts["memory"] is None or facts["memory"] >= 0
+        assert set(facts) >= {"memory", "whole_memory", "anonymous", "mapped"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is known on Linux only")
+def test_a_view_and_the_copy_of_it_have_their_own_memory(tmp_path):
+    corpus.build(tmp_path, "noise", ["npy"], 400, 120)
+    payload = 100 * 3 * 120 * 120
+    found = loads.in_own_process(folder=str(tmp_path), way="published", name="npy_mapped")
+    assert found["memory"] < payload / 2 < payload <= found["whole_memory"]
+    ours = loads.in_own_process(folder=str(tmp_path), way="ours", name="npy", threads=1)
+    assert ours["memory"] == ours["whole_memory"] >= payload
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is known on Linux only")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vidformats.bench.measure import train
+from vidformats.bench.report import train as report
 
 pytest.importorskip("torch", reason="an extra; what is measured is its DataLoader")
 
@@ -37,7 +38,7 @@ def test_measures_and_their_table(tmp_path):
         n: {"npy": 2, "npy_mapped": 2} for n in ("0", "1", "2")
     }
     assert all(held is None or held["pss"] >= held["file"] >= 0 for held in result["memory"].values())
-    table = train.markdown(json.loads(json.dumps(result)))
+    table = report.markdown(json.loads(json.dumps(result)))
     assert "| npy | ours |" in table
     speed = result["frames"] / np.median(result["seconds"]["2"]["npy"])
     assert f"{speed:,.0f}" in table

@@ -9,18 +9,15 @@ _IO = Path("/proc/self/io")
 
 
 class BytesRead:
-    """Bytes that this process, all its threads included, reads within a block of code.
+    """Bytes that this process, with all its threads, reads within a block of code.
 
-    On Linux, from ``/proc/self/io``; elsewhere, and where a sandbox hides that, all is None.
+    Counted by Linux in ``/proc/self/io``; None on other systems, and if a sandbox hides that file.
 
     Attributes
     ----------
     by_calls : int or None, bytes
-        What system calls such as ``read`` and ``preadv`` brought, from the page cache or the disk. Pages
-        of a memory map are not among them.
-    from_device : int or None, bytes
-        What the storage had to deliver, for system calls and memory maps alike, read-ahead included; 0
-        when all was in the page cache.
+        Bytes returned by system calls such as ``read`` and ``preadv``, from the page cache or the disk. Pages
+        of a memory map are not counted.
 
     Examples
     --------
@@ -31,7 +28,6 @@ class BytesRead:
     """
 
     by_calls: int | None = None
-    from_device: int | None = None
 
     def __enter__(self) -> BytesRead:
         self._before = _counters()
@@ -40,10 +36,9 @@ class BytesRead:
     def __exit__(self, *error: Any) -> None:
         after = _counters()
         if self._before and after:
-            # The first look was a read as well, and is counted behind itself.
+            # The first look at the counters was a read as well.
             own = self._before["length"]
             self.by_calls = after["rchar"] - self._before["rchar"] - own
-            self.from_device = after["read_bytes"] - self._before["read_bytes"]
 
 
 def _counters() -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""One load, measured in a process of its own, so that nothing an earlier one left behind counts.
+"""One load, measured in a process of its own, so that nothing left by an earlier one counts.
 
 ``python -m vidformats.bench.measure.loads`` reads a JSON request from its standard input and prints a JSON answer.
 """
@@ -20,7 +20,7 @@ from vidformats.bench.measure import cache, corpus
 from vidformats.bench.measure.clock import warm_up_memory
 from vidformats.bench.measure.fresh import fresh_python
 from vidformats.bench.measure.memory import Peak
-from vidformats.bench.published import NEAR, STEP, get_row, made_whole, verdict
+from vidformats.bench.published import NEAR, STEP, get_row, is_whole, made_whole, verdict
 
 
 def ours(name: str, path: str, threads: int | None) -> Callable[[], np.ndarray]:
@@ -53,8 +53,8 @@ def measure(folder: str, way: str, name: str, threads: int | None = None) -> dic
     Returns
     -------
     dict
-        ``time`` : float, s; ``whole`` : float, s, with the copy that makes a view an array of its own;
-        ``memory``, ``anonymous``, ``mapped`` : int, bytes, or None where that can't be measured;
+        ``time`` : float, s; ``memory``, ``anonymous``, ``mapped`` : int, bytes, or None if they cannot be measured;
+        ``whole`` and ``whole_memory`` : time and memory with the copy that turns a view into an array of its own;
         ``result`` : int, bytes returned; ``pixels`` : str, see `vidformats.bench.published.verdict`.
     """
     form = name if way == "ours" else get_row(name).format
@@ -67,6 +67,11 @@ def measure(folder: str, way: str, name: str, threads: int | None = None) -> dic
     cache.warm(path)
     with Peak() as peak:
         result = load()
+    whole_peak = peak
+    if not is_whole(result):
+        del result
+        with Peak() as whole_peak:
+            result = made_whole(load())
     del result
     warm_up_memory(6 * wanted.nbytes)
     start = perf_counter()
@@ -76,11 +81,12 @@ def measure(folder: str, way: str, name: str, threads: int | None = None) -> dic
     end = perf_counter()
     facts: dict[str, Any] = {"time": loaded - start, "whole": end - start, "result": int(whole.nbytes)}
     facts["pixels"] = verdict(result, wanted, NEAR if vf.get_format(form).tolerance else 0)
-    return facts | {"memory": peak.increment, "anonymous": peak.anonymous, "mapped": peak.mapped}
+    facts |= {"memory": peak.increment, "anonymous": peak.anonymous, "mapped": peak.mapped}
+    return facts | {"whole_memory": whole_peak.increment}
 
 
 def rehearse(way: str, name: str, form: str, threads: int | None = None) -> None:
-    """Load a tiny video: the pages of a library's code come in when it is first run, and are all processes' own."""
+    """Load a tiny video: the pages of a library's code enter memory when it first runs."""
     with tempfile.TemporaryDirectory() as folder:
         path = corpus.path_of(folder, form)
         vf.write(np.zeros((8, 3, 32, 32), np.uint8), path, form)
@@ -93,7 +99,7 @@ def in_own_process(**request: Any) -> dict[str, Any]:
     Raises
     ------
     RuntimeError
-        With the end of what the process said, where it failed.
+        If the process failed, with the end of its output.
     """
     label = f"{request['way']} {request['name']}"
     said = fresh_python(label, "-m", "vidformats.bench.measure.loads", given=json.dumps(request))

@@ -1,12 +1,11 @@
 """What a DataLoader delivers: frames a second and memory, from our datasets and from what a user would write.
 
 All ways deliver the same windows of the same videos, shuffled, in batches, and each batch is copied once, as on
-its way to a device. ``python -m vidformats.bench.measure.train --help`` measures and records.
+its way to a device.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import os
@@ -15,7 +14,6 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +24,6 @@ from vidformats.bench.measure.clock import interleave
 from vidformats.bench.measure.fresh import fresh_python
 from vidformats.bench.measure.machine import facts
 from vidformats.bench.measure.memory import sizes
-from vidformats.bench.report.table import machine_line, replace_block
 from vidformats.registry import FORMATS
 
 N_TRIALS, BATCH = 4, 8
@@ -309,47 +306,3 @@ def measure(folder: Path, kind: str, n_frames: int, size: int, rounds: int, name
     result["seconds"] = {str(n): seconds(folder, installed, n, rounds) for n in (0, 1, 2)}
     result["memory"] = {name: memory_in_own_process(folder, name, 2) for name in installed}
     return result
-
-
-def markdown(result: dict[str, Any]) -> str:
-    """Return a table for a document: frames a second for each number of workers, and memory with two."""
-    size, window = result["size"], result["window"]
-    head = f"{result['content']}, warm: {result['n_frames']:,} frames of 3 x {size} x {size} in {N_TRIALS} videos"
-    lines = [f"**{head}, windows of {window}, hop {result['hop']}, batches of {result['batch']}; frames a second**", ""]
-    workers = list(result["seconds"])
-    lines += ["| file | way | " + " | ".join(f"{n} workers" for n in workers) + " | memory, 2 workers |"]
-    lines += ["| --- | --- |" + " ---: |" * (len(workers) + 1)]
-    for name in result["seconds"]["0"]:
-        speeds = [f"{result['frames'] / median(result['seconds'][n][name]):,.0f}" for n in workers]
-        held = result["memory"][name]
-        cell = f"{held['pss'] / 1e6:,.0f} MB" if held else ""
-        lines.append(f"| {WAYS[name].format} | {WAYS[name].about} | {' | '.join(speeds)} | {cell} |")
-    return "\n".join(lines) + f"\n\n{machine_line(result)}\n"
-
-
-def main() -> None:
-    """Measure and record: ``python -m vidformats.bench.measure.train``."""
-    parser = argparse.ArgumentParser(description="Measure what a DataLoader delivers, by our ways and the usual.")
-    parser.add_argument("--content", action="append", choices=content.CONTENTS, help="several times; scene")
-    parser.add_argument("--frames", type=int, default=10_000)
-    parser.add_argument("--size", type=int, default=120)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--way", action="append", choices=list(WAYS), help="several times; all by default")
-    parser.add_argument("--data", type=Path, required=True, help="a folder for the videos")
-    parser.add_argument("--json", type=Path, help="write all figures here")
-    parser.add_argument("--document", type=Path, help="put the tables into this document")
-    args = parser.parse_args()
-    results = []
-    for kind in args.content or ["scene"]:
-        folder = args.data / kind
-        results.append(measure(folder, kind, args.frames, args.size, args.rounds, args.way or list(WAYS)))
-    tables = "\n".join(map(markdown, results))
-    print(tables)
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=1) + "\n")
-    if args.document:
-        args.document.write_text(replace_block(args.document.read_text(), "train", tables))
-
-
-if __name__ == "__main__":
-    main()

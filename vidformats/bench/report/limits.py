@@ -12,7 +12,8 @@ from vidformats.bench.measure.clock import ratios
 from vidformats.bench.measure.loads import in_own_process
 from vidformats.bench.measure.machine import facts
 from vidformats.bench.published import NEAR
-from vidformats.bench.report.table import count, machine_line
+from vidformats.bench.report import document
+from vidformats.bench.report.document import count, machine_line
 from vidformats.registry import get_format
 from vidformats.threads import default_threads
 
@@ -31,15 +32,15 @@ def measure(
     cold: bool = False,
     progress: Progress = lambda step: None,
 ) -> dict[str, Any]:
-    """Time formats and the copy, interleaved in one process, access by access.
+    """Time formats and the copy, interleaved in one process, one access after the other.
 
-    Before the clock starts, reads of each kind are compared with the source, of a lossy format with what
-    another decoder made of it.
+    Before the clock starts, reads of each kind are compared with the source; those of a lossy format with the
+    frames that another decoder gives.
 
     Parameters
     ----------
     folder : Path
-        Where the corpus is, or is made.
+        Holds the corpus, or gets it.
     kind : str
         One of `vidformats.bench.content.CONTENTS`.
     names : list of str
@@ -58,7 +59,7 @@ def measure(
     -------
     dict
         Fit for JSON. ``seconds`` : access -> format (and ``"copy"``) -> list over the rounds. ``memory`` : format ->
-        peak of loading every 4th frame, over the bytes it returns; nothing where that is not known, or not asked for.
+        peak of loading every 4th frame over the bytes it returns; empty if not measured.
     """
     threads = threads or default_threads()
     corpus.build(folder, kind, names, n_frames, size, progress=lambda name: progress(f"{kind}: {name} written"))
@@ -83,7 +84,7 @@ def _memory(folder: Path, name: str, threads: int) -> float | None:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Return a table for a document: times a copy, with the spread over the rounds, and peak memory."""
+    """Return a table for a document: the time in copies of the same bytes, with its spread, and the peak memory."""
     accesses = list(result["seconds"])
     state = "cold" if result["cold"] else "warm"
     size, n = result["size"], result["n_frames"]
@@ -95,18 +96,12 @@ def markdown(result: dict[str, Any]) -> str:
     ]
     memory = result.get("memory", {})
     columns = [how.replace("_", " ") for how in accesses] + ["memory, of the payload"] * bool(memory)
-    lines += ["| format | " + " | ".join(columns) + " |"]
-    lines += ["| --- |" + " ---: |" * len(columns)]
-    names = [name for name in next(iter(result["seconds"].values())) if name != "copy"]
-    for name in names:
-        row = [name]
-        for how in accesses:
-            seconds = result["seconds"][how]
-            ratio = ratios(seconds[name], seconds["copy"])
-            row.append(f"{ratio.median:.3g} ({ratio.low:.3g}-{ratio.high:.3g})")
-        if memory:
-            row.append(f"{memory[name]:.2f}" if memory.get(name) else "")
-        lines.append("| " + " | ".join(row) + " |")
+    rows = []
+    for name in (name for name in next(iter(result["seconds"].values())) if name != "copy"):
+        found = [ratios(seconds[name], seconds["copy"]) for seconds in result["seconds"].values()]
+        row = [name, *(f"{ratio.median:.3g} ({ratio.low:.3g}-{ratio.high:.3g})" for ratio in found)]
+        rows.append([*row, *[f"{memory[name]:.2f}" if memory.get(name) else ""] * bool(memory)])
+    lines.append(document.table(["format", *columns], rows))
     copies = ", ".join(
         f"{how.replace('_', ' ')} {1e3 * median(s['copy']):.3g} ms" for how, s in result["seconds"].items()
     )

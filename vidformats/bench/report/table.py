@@ -1,4 +1,4 @@
-"""The published table measured again: the published way and ours, side by side in one run."""
+"""The published table measured again: the published way and ours, in one run."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vidformats.bench import content
 from vidformats.bench.measure import corpus, disk
 from vidformats.bench.measure.clock import Ratio, ratios
 from vidformats.bench.measure.loads import in_own_process
 from vidformats.bench.measure.machine import facts
-from vidformats.bench.published import ROWS, SIZE, Row, get_row
+from vidformats.bench.published import ROWS, SIZE, get_row
+from vidformats.bench.report import document
+from vidformats.bench.report.document import count, machine_line
 from vidformats.threads import default_threads
 
 MB = 1e6
 """The published table counts MB of a million bytes."""
 
 FORMATS = list(dict.fromkeys(row.format for row in ROWS))
-"""The formats on disk: npy serves two rows."""
+"""The formats on disk; npy is that of two rows."""
 
 
 def measure(
@@ -32,19 +33,19 @@ def measure(
     size: int = SIZE,
     progress: Callable[[str], object] = lambda step: None,
 ) -> dict[str, Any]:
-    """Measure all nine rows both ways, each load in a fresh process, the order of all drawn anew every round.
+    """Measure all nine rows both ways, each load in a fresh process, all of them in a new random order each round.
 
     Parameters
     ----------
     folder : Path
-        Where the corpus is, or is made.
+        Holds the corpus, or gets it.
     kind : str
         One of `vidformats.bench.content.CONTENTS`.
     n_frames, rounds, size : int
     threads : int, optional
-        For our way; all CPUs by default.
+        For our readers; all CPUs by default.
     progress : callable
-        Called after each of `steps`, with what was done.
+        Called after each of `steps` with what was done.
 
     Returns
     -------
@@ -72,80 +73,68 @@ def measure(
 
 
 def steps(rounds: int) -> int:
-    """Return how often `measure` reports progress, at most."""
+    """Return how often `measure` reports progress at most."""
     return len(FORMATS) - 1 + rounds * 2 * len(ROWS)
 
 
 def median(runs: list[dict[str, Any]], key: str) -> float | None:
-    """Return the median over the rounds; None where it was not measured."""
+    """Return the median over the rounds, or None if it was not measured."""
     values = [run[key] for run in runs if run.get(key) is not None]
     return statistics.median(values) if values else None
 
 
 def faster(row: dict[str, Any]) -> Ratio:
-    """Return how many times faster ours is than the published way made whole, round by round."""
+    """Return how many times faster ours is than the published way with its copy, round by round."""
     return ratios([run["whole"] for run in row["published"]], [run["time"] for run in row["ours"]])
 
 
-COLUMNS = (
-    ("", "row"),
-    ("published", "MB on disk"),
-    ("published", "MB of memory"),
-    ("published", "ms"),
-    ("published way here", "ms"),
-    ("published way here", "ms, made whole"),
-    ("published way here", "MB of memory"),
-    ("published way here", "pixels"),
-    ("ours, here", "ms"),
-    ("ours, here", "MB of memory"),
-    ("ours, here", "MB on disk"),
-    ("ours, here", "pixels"),
-    ("", "times faster"),
-    ("", "memory, of the payload"),
-)
-"""Group and name of each column."""
+YOURS = ("row", "ms", "MB of memory", "MB on disk", "published way, ms", "MB of memory", "times faster")
+"""Columns of the first table: what every 4th frame costs as an array of the caller's own."""
+
+THEIRS = ("row", "printed: ms", "MB of memory", "MB on disk", "here: ms", "MB of memory", "what it returns")
+"""Columns of the second table: the published figures, and the same code on this machine, as it returns."""
 
 
-def cells(row: Row, found: dict[str, Any], payload: int) -> list[str]:
-    """Return one row of the table as text."""
-    theirs, ours = found["published"], found["ours"]
-    ratio, memory = faster(found), median(ours, "memory")
-    return [
-        row.label,
-        f"{row.disk:.0f}",
-        f"{row.memory:.0f}",
-        f"{1e3 * row.time:.0f}",
-        _ms(median(theirs, "time")),
-        _ms(median(theirs, "whole")),
-        _mb(median(theirs, "memory")),
-        theirs[0]["pixels"],
-        _ms(median(ours, "time")),
-        _memory(ours),
-        _mb(found["disk"]),
-        ours[0]["pixels"],
-        f"{ratio.median:.1f} ({ratio.low:.1f}-{ratio.high:.1f})",
-        "not measured" if memory is None else f"{memory / payload:.2f}",
-    ]
+def yours(result: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of `YOURS` as text: our load, and the published way with the copy that makes frames of it."""
+    rows = []
+    for label, found in result["rows"].items():
+        theirs, ours = found["published"], found["ours"]
+        ratio = faster(found)
+        before = [_ms(median(theirs, "whole")), _mb(median(theirs, "whole_memory"))]
+        after = [_ms(median(ours, "time")), _own(ours), _mb(found["disk"])]
+        rows.append([label, *after, *before, f"{ratio.median:.1f} ({ratio.low:.1f}-{ratio.high:.1f})"])
+    return rows
+
+
+def theirs(result: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of `THEIRS` as text."""
+    rows = []
+    for label, found in result["rows"].items():
+        row, runs = get_row(label), found["published"]
+        printed = [f"{1e3 * row.time:.0f}", f"{row.memory:.0f}", f"{row.disk:.0f}"]
+        rows.append([label, *printed, _ms(median(runs, "time")), _mb(median(runs, "memory")), runs[0]["pixels"]])
+    return rows
 
 
 def _ms(seconds: float | None) -> str:
     return "" if seconds is None else f"{1e3 * seconds:.3g}" if seconds < 1 else f"{1e3 * seconds:.0f}"
 
 
-def _memory(runs: list[dict[str, Any]]) -> str:
-    """Return the peak; where most of it is the page cache's, mapped, what is the process's own beside it."""
+def _own(runs: list[dict[str, Any]]) -> str:
+    """Return the peak; if much of it is a mapped file, which belongs to the page cache, the rest with an asterisk."""
     memory, own, mapped = (median(runs, key) for key in ("memory", "anonymous", "mapped"))
     if memory is None or own is None or mapped is None or mapped < own / 20:
         return _mb(memory)
-    return f"{_mb(own)}, with the mapped file {_mb(memory)}"
+    return f"{_mb(own)}*"
 
 
 def _mb(nbytes: float | None) -> str:
-    return "not measured" if nbytes is None else f"{nbytes / MB:.1f}"
+    return "-" if nbytes is None else f"{nbytes / MB:.1f}"
 
 
 def title(result: dict[str, Any]) -> str:
-    """Say what was loaded."""
+    """Return one line about what was loaded."""
     n, size = result["n_frames"], result["size"]
     return (
         f"{result['content']}: every 4th of {n:,} frames of 3 x {size} x {size}, {result['payload'] / MB:.0f} MB; "
@@ -153,48 +142,19 @@ def title(result: dict[str, Any]) -> str:
     )
 
 
-def count(n: int, what: str) -> str:
-    """Return a number with its noun, in the plural where it needs one: ``count(2, "thread")`` is ``"2 threads"``."""
-    return f"{n} {what}{'' if n == 1 else 's'}"
-
-
-def machine_line(result: dict[str, Any]) -> str:
-    """Say where it was measured."""
-    machine = result["machine"]
-    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
-    kind = f"{machine['cpus']} CPUs, {machine['memory_gib']} GiB, {machine['system']} {machine['kernel']}"
-    return f"{kind}, {machine['file_system']}, Python {machine['python']}; {libraries}"
+NOTE = "-: not measured. *: besides the mapped file, which the page cache holds. In brackets: 10th to 90th percentile."
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Return the table for a document, with fewer columns than fit a terminal."""
-    keep = [0, 3, 2, 1, 4, 5, 6, 7, 8, 9, 10, 12]
-    heads = ["row", "published: ms", "MB memory", "MB disk", "published way, here: ms", "made whole: ms", "MB memory"]
-    heads += ["pixels", "ours: ms", "MB memory", "MB disk", "times faster"]
-    lines = [f"**{title(result)}**", "", "| " + " | ".join(heads) + " |"]
-    lines.append("| --- |" + " ---: |" * 6 + " --- |" + " ---: |" * 4)
-    for label, found in result["rows"].items():
-        row = cells(get_row(label), found, result["payload"])
-        lines.append("| " + " | ".join(row[k] for k in keep) + " |")
-    return "\n".join(lines) + f"\n\n{machine_line(result)}\n"
-
-
-def replace_block(text: str, name: str, body: str) -> str:
-    """Return a document with the block between ``<!-- name -->`` and ``<!-- end name -->`` replaced.
-
-    Raises
-    ------
-    ValueError
-        Where the document has no such block.
-    """
-    start, end = f"<!-- {name} -->", f"<!-- end {name} -->"
-    before, begun, rest = text.partition(start)
-    _, ended, after = rest.partition(end)
-    if not (begun and ended):
-        raise ValueError(f"the document has no block {start} ... {end}")
-    return f"{before}{start}\n{body}\n{end}{after}"
-
-
-def natural() -> str:
-    """Return ``"face"``, or ``"scene"`` where the face can't be had."""
-    return "face" if content.available("face") else "scene"
+    """Return both tables for a document."""
+    return "\n\n".join(
+        [
+            f"**{title(result)}**",
+            "What you get: the load as an array of your own.",
+            document.table(list(YOURS), yours(result)),
+            NOTE,
+            "What was published, and the same code here, as it returns: a view has not read or copied its frames.",
+            document.table(list(THEIRS), theirs(result)),
+            machine_line(result) + "\n",
+        ]
+    )
