@@ -85,9 +85,9 @@ def table(
     if json_file:
         json_file.write_text(json.dumps(results, indent=1) + "\n")
     if plot:
-        from vidformats.bench.report.plot import bars
+        from vidformats.bench.report.plot import times
 
-        bars(results[0], plot)
+        times(results[0], plot)
     if document:
         tables = "\n".join(map(report.markdown, results))
         document.write_text(replace_block(document.read_text(), "table", tables))

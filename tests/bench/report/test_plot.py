@@ -7,12 +7,12 @@ from PIL import Image
 
 from tests.bench.report.results import result
 from vidformats.bench.published import ROWS
-from vidformats.bench.report.plot import bars
+from vidformats.bench.report.plot import times
 
 
 def test_a_picture_is_drawn(tmp_path):
     pytest.importorskip("matplotlib", reason="plots require the extra bench")
-    bars(result(), tmp_path / "plot.png")
+    times(result(), tmp_path / "plot.png")
     with Image.open(tmp_path / "plot.png") as image:
         assert len(image.convert("RGB").getcolors(1 << 24)) > 10
     assert (tmp_path / "plot.png").stat().st_size < 1 << 17
@@ -23,7 +23,7 @@ def test_every_row_has_its_name_and_both_times(tmp_path, monkeypatch):
     import matplotlib
 
     monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
-    bars(result(), tmp_path / "plot.svg")
+    times(result(), tmp_path / "plot.svg")
     drawn = (tmp_path / "plot.svg").read_text()
     for k, row in enumerate(ROWS[:-1], start=1):
         assert f">{row.label}, {10 * k} MB<" in drawn
@@ -34,4 +34,4 @@ def test_every_row_has_its_name_and_both_times(tmp_path, monkeypatch):
 def test_without_matplotlib_the_cure_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pip install 'vidformats\[bench\]'"):
-        bars(result(), tmp_path / "plot.png")
+        times(result(), tmp_path / "plot.png")
