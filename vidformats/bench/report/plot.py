@@ -45,11 +45,11 @@ def times(result: dict[str, Any], path: str | os.PathLike) -> None:
     names = [f"{label}, {found['disk'] / MB:.0f} MB" for label, found in rows]
     places = range(len(rows))
     found_times = [[1e3 * (median(found[way], key) or 0) for _, found in rows] for way, key, *_ in WAYS]
-    axis.hlines(places, *found_times, color="0.8", zorder=0)
+    axis.hlines(places, found_times[0], found_times[1], color="0.8", zorder=0)
     for values, (_, _, colour, label, shift, side) in zip(found_times, WAYS, strict=True):
         axis.plot(values, places, "o", color=colour, markersize=8, label=label)
         for place, value in zip(places, values, strict=True):
-            where = {"xytext": (shift, 0), "textcoords": "offset points", "ha": side, "va": "center"}
+            where: Any = {"xytext": (shift, 0), "textcoords": "offset points", "ha": side, "va": "center"}
             axis.annotate(f"{value:.0f}", (value, place), fontsize=9, color=colour, **where)
     axis.set_yticks(places, names)
     axis.set(xscale="log", xlabel="ms to load every 4th frame (logarithmic)")
