@@ -84,12 +84,15 @@ def test_what_a_thread_worked_on_is_let_go():
     assert gone() is None
 
 
-def test_only_threads_that_pay_off():
+def test_only_threads_that_pay_off(monkeypatch):
+    monkeypatch.setattr("vidformats.threads.cpus", lambda: 40)
     assert worth(64, 5 << 20, 120) == 1  # one share of 4 MB
     assert worth(64, 64 << 20, 1600) == 16
     assert worth(2, 64 << 20, 1600) == 2
     assert worth(64, 64 << 20, 3) == 3
     assert worth(64, 0, 0) == 1
+    monkeypatch.setattr("vidformats.threads.cpus", lambda: 2)
+    assert worth(64, 64 << 20, 1600) == 2  # more than the CPUs copy no faster
 
 
 CFS = {"quota": "300000", "period": "100000"}

@@ -26,7 +26,7 @@ from vidformats.errors import FormatError
 from vidformats.select import BLOCK, Plan, blocks, frames_in
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
-from vidformats.threads import share
+from vidformats.threads import cpus, share
 
 
 class Reader:
@@ -120,6 +120,7 @@ class Reader:
                 self.fetch(Plan(frames, np.arange(len(frames)), plan.copies[:0]), whole, 1)
                 out[plan.rows[block]] = whole[part]
 
+        threads = min(threads, cpus())
         size = max(1, min(size, -(-len(plan.frames) // threads)))
         share(work, blocks(len(plan.frames), size), min(threads, -(-len(plan.frames) // size)))
 

@@ -27,10 +27,13 @@ def default_threads() -> int:
     All CPUs this process may run on, by its affinity and its container's quota; 1 in a child process,
     such as a DataLoader's worker, because there the processes are the parallelism already.
     """
-    if multiprocessing.parent_process() is not None:
-        return 1
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cpus, cpu_quota() or cpus)
+    return cpus() if multiprocessing.parent_process() is None else 1
+
+
+def cpus() -> int:
+    """Return the CPUs this process may run on, by its affinity and its container's quota."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, cpu_quota() or allowed)
 
 
 @cache
@@ -64,7 +67,7 @@ def cpu_quota(root: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> i
 
 
 def worth(threads: int, nbytes: int, items: int, least: int = SHARE) -> int:
-    """Return how many of `threads` pay off for `items` pieces of work of `nbytes` in all.
+    """Return how many of `threads` pay off for `items` pieces of work of `nbytes` in all, which no disk delays.
 
     Parameters
     ----------
@@ -76,10 +79,11 @@ def worth(threads: int, nbytes: int, items: int, least: int = SHARE) -> int:
 
     Examples
     --------
-    >>> worth(64, 5 << 20, 120), worth(64, 100 << 20, 2500), worth(2, 100 << 20, 2500)
-    (1, 25, 2)
+    >>> worth(64, 5 << 20, 120), worth(64, 5 << 20, 120, least=6 << 20), worth(64, 100 << 20, 1)
+    (1, 1, 1)
     """
-    return max(1, min(threads, nbytes // least, items))
+    most = min(threads, nbytes // least, items)
+    return min(most, cpus()) if most > 1 else 1
 
 
 def share(worker: Callable[[Iterator[T]], None], items: Iterable[T], threads: int) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import vidformats as vf
-from vidformats import threads
+from vidformats import format, threads
 from vidformats.testing.numbered import numbered
 
 
@@ -12,6 +12,8 @@ from vidformats.testing.numbered import numbered
 def counted(monkeypatch):
     """Return how many threads each read with more than one was given."""
     seen, real = [], threads._hand_over
+    monkeypatch.setattr(threads, "cpus", lambda: 64)
+    monkeypatch.setattr(format, "cpus", lambda: 64)
 
     def hand_over(*work):
         seen.append(1)

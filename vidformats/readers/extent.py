@@ -144,6 +144,9 @@ class ExtentReader(Placed):
             self.fetch(plan, out, threads)
         elif self._mapped is not None:
             self._copy(self._mapped, plan, out, threads)
+        elif plan.crop is not None and out.flags.c_contiguous and self._parts(plan, plan.crop, out, threads):
+            if not self._stored.isnative:
+                out.byteswap(inplace=True)
         elif (folded := self._folded(plan, out)) is not None:
             reader, plan, out = folded
             reader.read(plan, out, threads)
@@ -171,6 +174,33 @@ class ExtentReader(Placed):
             out[...] = pages[(plan.span, *crop)]
         else:
             share(work, _shares(n, max(1, SHARE // max(1, self._frame_bytes)), threads), threads)
+
+    def _parts(self, plan: Plan, crop: Crop, out: np.ndarray, threads: int) -> bool:
+        """Read crops that leave each frame in contiguous parts, such as rows of an image; tell whether they do."""
+        cropped = [axis for axis, n in enumerate(self.shape[1:]) if crop[axis] != slice(0, n, 1)]
+        last = cropped[-1] if cropped else 0
+        inner = prod(self.shape[last + 2 :]) * self.dtype.itemsize
+        nbytes = (crop[last].stop - crop[last].start) * inner
+        if crop[last].step != 1 or nbytes < SMALL:
+            return False
+        step, row = self._frame_bytes, out[0].nbytes
+        offsets, places = self._offset + plan.frames * step + crop[last].start * inner, plan.rows * row
+        for n, chosen in zip(self.shape[1 : last + 1], crop[:last], strict=True):
+            picked = np.arange(n)[chosen]
+            step, row = step // n, row // len(picked)
+            offsets = (offsets[:, None] + picked * step).ravel()
+            places = (places[:, None] + np.arange(len(picked)) * row).ravel()
+        flat = out.reshape(-1).view(np.uint8).data
+
+        def work(mine: Iterator[slice]) -> None:
+            for block in mine:
+                views = [flat[start : start + nbytes] for start in places[block].tolist()]
+                self.source.read_ranges(zip(offsets[block].tolist(), views, strict=True))
+
+        n = len(offsets)
+        threads = self._threads(threads, out.nbytes, int(plan.frames[len(plan.frames) // 2]), n)
+        share(work, _shares(n, max(1, min(SHARE // nbytes, n // threads)), threads), threads)
+        return True
 
     def _folded(self, plan: Plan, out: np.ndarray) -> tuple[ExtentReader, Plan, np.ndarray] | None:
         """See parts of frames as the frames if that skips bytes: (T, C, H, W) is (T * C, H, W) too."""
@@ -203,6 +233,10 @@ class ExtentReader(Placed):
         """Tell whether a frame has to come from the disk, and several threads may wait for it."""
         return threads > 1 and self.source.is_cold(self._offset + frame * self._frame_bytes)
 
+    def _threads(self, threads: int, nbytes: int, frame: int, n: int) -> int:
+        """Return how many threads pay off for `n` pieces: more than may copy if `frame`, one of them, is cold."""
+        return min(threads * WAITING, MOST_WAITING, n) if self._waits(frame, threads) else worth(threads, nbytes, n)
+
     def _runs(self, plan: Plan, out: np.ndarray, threads: int) -> None:
         size, base, n, in_rows = self._frame_bytes, self._offset, len(plan.frames), plan.in_rows
         flat = out.reshape(-1).view(np.uint8).data
@@ -218,10 +252,7 @@ class ExtentReader(Placed):
                 views = [flat[start:stop] for start, stop in zip(places.tolist(), stops, strict=True)]
                 self.source.read_ranges(zip(offsets.tolist(), views, strict=True))
 
-        if self._waits(int(plan.frames[n // 2]), threads):
-            threads = min(threads * WAITING, MOST_WAITING, n)
-        else:
-            threads = worth(threads, out.nbytes, n)
+        threads = self._threads(threads, out.nbytes, int(plan.frames[n // 2]), n)
         share(work, _shares(n, min(max(1, SHARE // size), -(-n // threads)), threads), threads)
 
     def _sieve(self, plan: Plan, out: np.ndarray, threads: int) -> None:
