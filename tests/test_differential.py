@@ -9,6 +9,7 @@ from tests import differential
 @pytest.mark.parametrize("kind", differential.KINDS)
 def test_random_files_and_their_damages(kind):
     """Right, or refused: never other pixels than the library's, a crash, or an error of another kind."""
+    differential.warm_up()
     found = [outcome for number in range(5) for outcome in differential.run(kind, 20261125, number, 5)]
     assert [text for _, text in found if differential.is_fault(text)] == []
     intact = [text for state, text in found if state == "intact"]

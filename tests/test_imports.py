@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+import vidformats as vf
 
 HEAVY = ("cv2", "scipy", "h5py", "PIL", "torch", "av", "simplejpeg", "rich", "click", "pandas", "matplotlib")
 
@@ -64,3 +67,11 @@ def test_a_missing_libgl_names_the_cure_and_leaves_other_formats_working(use, me
     assert message in done.stdout
     for cure in cures:
         assert cure in done.stdout
+
+
+@pytest.mark.parametrize("name", ["npy", "npz", "pickle", "mat"])
+def test_opening_one_format_imports_no_library_of_another(tmp_path, name):
+    path = vf.write(np.zeros((3, 4, 5)), tmp_path / f"a.{name}", name)
+    others = [n for n in HEAVY if (name, n) != ("mat", "cv2")]  # which turns columns into frames
+    done = run(f"import sys, vidformats as vf; vf.load({path!r}); print([n for n in {others} if n in sys.modules])")
+    assert done.stdout.strip() == "[]", done.stderr
