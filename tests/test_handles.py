@@ -11,6 +11,7 @@ import pytest
 
 import vidformats as vf
 from vidformats import handles
+from vidformats.select import plan
 
 posix = pytest.mark.skipif(os.name != "posix", reason="forks")
 
@@ -159,3 +160,31 @@ def test_closing_in_another_thread_leaves_nothing_open(tmp_path):
         assert video._handle.reader is None
         with pytest.raises(ValueError, match="closed"):
             video[3]
+
+
+@pytest.mark.parametrize("asked", [{}, {"size": 16}, {"fps": 20}, {"layout": "THWC"}, {"size": 16, "layout": "THWC"}])
+@pytest.mark.parametrize("suffix", ["mp4", "npy"])
+def test_videos_that_rest_go_on_as_they_were_asked_for(tmp_path, monkeypatch, asked, suffix):
+    if suffix == "npy" and "fps" in asked:
+        pytest.skip("an array has no time")
+    monkeypatch.setattr(handles, "MAX_OPEN", 1)
+    content = np.random.default_rng(0).integers(0, 255, (12, 3, 32, 48), np.uint8)
+    videos = [vf.open(vf.write(content + k, tmp_path / f"{k}.{suffix}"), **asked) for k in range(3)]
+    expected = [video[:] for video in videos]
+    for k in (0, 1, 2, 1, 0):
+        assert np.array_equal(videos[k][::2], expected[k][::2])
+    assert [video._handle.reader is None for video in videos] == [False, True, True]
+
+
+def test_a_read_under_way_goes_on_while_its_reader_is_put_to_rest(tmp_path, monkeypatch):
+    monkeypatch.setattr(handles, "MAX_OPEN", 1)
+    content = np.random.default_rng(0).integers(0, 255, (12, 3, 32, 48), np.uint8)
+    first, second = (vf.open(vf.write(content, tmp_path / name), threads=1) for name in ("a.mp4", "b.mp4"))
+    whole, reader = first[:], first._handle.reader
+    second[0]
+    assert first._handle.reader is None
+    reader._idle.clear()  # so that the read has to open a decoder
+    out = np.empty((1, 3, 32, 48), np.uint8)
+    reader.read(plan(np.array([7])), out)
+    reader.source.check()
+    assert np.array_equal(out[0], whole[7])

@@ -252,3 +252,23 @@ def test_load_takes_the_options_of_open(tmp_path):
     np.testing.assert_array_equal(vf.load(path, np.s_[2, 1], threads=1, member="video"), VIDEO[2, 1])
     with pytest.raises(TypeError, match="colour"):
         vf.load(path, colour=1)
+
+
+@pytest.mark.parametrize("index", [5, (5,), (5, ...), (..., 5), (..., np.int64(-1)), (np.array(5), ...)])
+def test_without_axes_an_ellipsis_makes_an_array_and_integers_a_scalar(tmp_path, index):
+    data = np.arange(7, dtype="<i2")
+    video = vf.open(vf.write(data, tmp_path / "a.npy"))
+    assert type(video[index]) is type(data[index])
+    assert video[index] == data[index]
+
+
+def test_a_pickle_from_another_machine_checks_its_file_by_its_own_clock(tmp_path):
+    path = vf.write(VIDEO, tmp_path / "a.npy")
+    first = vf.open(path)
+    first._checked = 1e15  # that machine runs longer than this one
+    second = pickle.loads(pickle.dumps(first))
+    second[0]
+    with open(path, "r+b") as file:
+        file.truncate(100 + VIDEO.nbytes // 2)
+    with pytest.raises(vf.FormatError, match="changed since"):
+        second[0]

@@ -124,18 +124,18 @@ class Reader:
         size = max(1, min(size, -(-len(plan.frames) // threads)))
         share(work, blocks(len(plan.frames), size), min(threads, -(-len(plan.frames) // size)))
 
-    def rest(self) -> bool:
-        """Give back decoders, but keep what makes the next read cheap, such as an index.
+    def rest(self) -> Reader | None:
+        """Return a reader without decoders and source that keeps what makes the next read cheap, such as an index.
 
-        The reader loses its `source`, and gets it again, opened anew, before the next read. Reads under way in
-        other threads have to hold references of their own.
+        It gets its `source`, opened anew, before it reads. This reader stays as it is for the reads that other
+        threads have under way, and is closed with the last of them.
 
         Returns
         -------
-        bool
-            Whether the reader can go on afterwards; by default not, and the file has to be opened anew.
+        Reader or None
+            By default None: the file has to be opened anew.
         """
-        return False
+        return None
 
 
 _NO_ROWS, _NO_COPIES = np.zeros(1, np.int64), np.empty((0, 2), np.int64)

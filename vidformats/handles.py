@@ -97,9 +97,7 @@ def _make_room(weight: int) -> None:
     for handle, reader in opened:
         if excess > 0:
             # Files close with their last reference, so after any read under way.
-            handle.resting, handle.reader = reader if reader.rest() else None, None
-            if handle.resting:
-                del handle.resting.source
+            handle.resting, handle.reader = reader.rest(), None
             excess -= reader.weight
     for key, reference in list(_recent.items()):
         if (known := reference()) is None or known.reader is None:

@@ -210,7 +210,8 @@ class Video:
         chosen = select(index, self.shape)
         result = np.empty(chosen.shape, self.dtype)
         self._read(chosen.plan(), chosen.target(result))
-        return result if chosen.shape else result[()]
+        # NumPy gives a scalar for integers alone, an array without axes if an Ellipsis stands beside them.
+        return result if chosen.shape or (isinstance(index, tuple) and Ellipsis in index) else result[()]
 
     def _read(self, plan: Plan, out: np.ndarray) -> None:
         if out.size:
@@ -327,6 +328,7 @@ def _reopen(state: dict[str, Any], closed: bool) -> Video:
     video.__dict__.update(state)
     video._handle = Handle(video.path)
     video._handle.closed = closed
+    video._checked = 0.0  # by the clock of the machine that pickled it
     return video
 
 

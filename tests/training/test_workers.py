@@ -241,9 +241,9 @@ def test_files_that_change_under_a_closed_reader(tmp_path, monkeypatch):
 def test_resting_streams_keep_their_index(tmp_path, monkeypatch):
     monkeypatch.setattr(handles, "MAX_OPEN", 2)
     videos = [vf.open(vf.write(numbered(40, 32, start=k), tmp_path / f"{k}.mp4"), threads=1) for k in range(5)]
-    readers = [v._handle.reader or v._handle.resting for v in videos]
+    indexes = [(v._handle.reader or v._handle.resting)._index for v in videos]
     assert [v._handle.reader is None for v in videos] == [True, True, True, False, False]
     for k in (0, 3, 1, 4, 2, 0):
         assert np.array_equal(videos[k][[30, 7]], videos[k][:][[30, 7]])
         assert sum(v._handle.reader is not None for v in videos) == 2
-    assert all((v._handle.reader or v._handle.resting) is reader for v, reader in zip(videos, readers, strict=True))
+    assert all((v._handle.reader or v._handle.resting)._index is i for v, i in zip(videos, indexes, strict=True))

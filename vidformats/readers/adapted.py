@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -135,9 +136,14 @@ class AdaptedReader(Reader):
 
             share(adapt, range(len(frames)), min(threads, len(frames)))
 
-    def rest(self) -> bool:
-        """Let the reader rest."""
-        return self._reader.rest()
+    def rest(self) -> Reader | None:
+        """Return the same around the reader that rests, if it can."""
+        inner = self._reader.rest()
+        if inner is None:
+            return None
+        resting = copy.copy(self)
+        resting._reader = inner
+        return resting
 
 
 def scaled(size: Any, stored: tuple[int, ...]) -> tuple[int, int]:

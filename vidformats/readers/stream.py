@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -251,10 +252,12 @@ class StreamReader(Reader):
             if sum(lent.decoder.threads == threads for lent in self._idle) < max(1, min(4, IDLE // taken)):
                 self._idle.append(best)
 
-    def rest(self) -> bool:
-        """Close the decoders; the index stays, which takes longer to make."""
-        self._idle = []
-        return True
+    def rest(self) -> Reader:
+        """Return a reader without decoders; the index stays, which takes longer to make."""
+        resting = copy.copy(self)
+        resting._idle, resting._lock = [], threading.Lock()
+        del resting.source
+        return resting
 
 
 def _info(decoder: Decoder, index: Index) -> dict[str, Any]:
