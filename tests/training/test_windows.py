@@ -161,3 +161,57 @@ def test_folds_do_not_depend_on_anything_but_the_table(six, tmp_path):
     for a, b in zip(six.split(selection.GroupKFold(3)), again.split(selection.GroupKFold(3)), strict=True):
         assert np.array_equal(a[0], b[0])
         assert np.array_equal(a[1], b[1])
+
+
+def test_masks_and_slices_choose_windows(six):
+    subjects = six["subject"]
+    ann = np.flatnonzero(subjects == "Ann")
+    assert six[subjects == "Ann"].row.tolist() == ann.tolist()
+    assert six[0:3].start.tolist() == [0, 7, 14]
+    assert six[-2:].row.tolist() == [len(six) - 2, len(six) - 1]
+    assert six[np.int64(3)] == six[3]
+    assert six.select([]).tolist() == []
+    for rows, fault in [
+        (np.ones(3, bool), f"expected a mask of the {len(six)} windows, got one of shape \\(3,\\)"),
+        ([[0, 1]], "a boolean mask or a slice, got shape"),
+        ([0.5], "rows must be integers"),
+    ]:
+        with pytest.raises(IndexError, match=fault):
+            six[rows]
+    for row in (1.0, True, "x", None):
+        with pytest.raises((TypeError, vf.FormatError, IndexError)):
+            six[row]
+
+
+@pytest.mark.parametrize("kind", ["rows", "mask"])
+def test_folds_within_folds_keep_subjects_apart(six, kind):
+    subjects = six["subject"]
+    for outer, test in six.split(selection.LeaveOneGroupOut()):
+        rows = outer if kind == "rows" else np.isin(six.rows, outer)
+        inner = list(six.split(selection.GroupKFold(3), rows=rows, y="mood"))
+        assert len(inner) == 3
+        for train, validation in inner:
+            assert not set(subjects[train]) & set(subjects[validation])
+            assert not {*train, *validation} & set(test)
+            assert sorted([*train, *validation]) == outer.tolist()
+    with pytest.raises(ValueError, match="same subject into training and test: Ann"):
+        list(six.split(selection.ShuffleSplit(2, random_state=0), rows=subjects != "Cy"))
+
+
+def test_identities_of_folds_are_text_and_none_is_missing(six):
+    lengths, people = [16] * 3, ["1_11", "11_1", "2_1"]
+    w = vf.windows(table(lengths, subject=people), 8, 8)
+    assert w["subject"].tolist() == ["1_11"] * 2 + ["11_1"] * 2 + ["2_1"] * 2
+    assert len(list(w.split(selection.LeaveOneGroupOut()))) == 3
+    w = vf.windows(table(lengths, subject=[1, "", None]), 8, 8)
+    for split in (lambda: w["subject"], lambda: next(w.split(selection.LeaveOneGroupOut()))):
+        with pytest.raises(vf.FormatError, match="2 of 3 trials have no entry for subject: 't1', 't2'"):
+            split()
+
+
+def test_figures_that_are_too_large_or_no_figures():
+    for value in (1 << 63, 1 << 40):
+        with pytest.raises(ValueError, match="hop must be at least 1 and below"):
+            vf.windows(table([10]), size=4, hop=value)
+    with pytest.raises(TypeError, match="size must be an integer, got True"):
+        vf.windows(table([10]), size=True, hop=1)
