@@ -80,6 +80,7 @@ def hold():
 thread = threading.Thread(target=hold)
 thread.start()
 reading.wait()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored if the tests run in the background
 signal.signal(signal.SIGALRM, {handler})
 signal.setitimer(signal.ITIMER_REAL, 0.2)
 came = "nothing"

@@ -3,9 +3,12 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from asv.config import Config
+from asv.environment import get_environments
 from click.testing import CliRunner
 
 from vidformats.cli import history, main
@@ -60,7 +63,7 @@ def test_record_is_asv_run_in_the_base_environment(asked, monkeypatch):
     (command,) = asked
     assert command[:6] == ["run", "HEAD~9..HEAD", "--steps", "8", "--bench", "time"]
     assert {"--machine=m", "--record-samples", "--skip-existing-successful"} <= set(command)
-    assert [option for option in command if option.startswith("--environment=virtualenv-py3.11-")]
+    assert [option for option in command if option.startswith("--environment=virtualenv:3.")]
 
 
 @pytest.mark.parametrize("option", ["-Evirtualenv", "--environment=base", "--python=3.12"])
@@ -144,10 +147,12 @@ def test_a_library_alone_measures_nothing(recorded, asked):
     assert Path(".asv/releases/h5py/repository.git").is_dir()
 
 
-def test_the_base_of_our_matrix_comes_first():
-    conf = json.loads((ROOT / "asv.conf.json").read_text())
-    base = versions_of(history._base_environment(ROOT))
-    assert {name: version for name, [version] in conf["matrix"]["req"].items() if name in base}.items() <= base.items()
+def test_the_base_of_our_matrix_is_what_this_python_runs():
+    conf = Config.load(str(ROOT / "asv.conf.json"))
+    (base,) = get_environments(conf, [f"virtualenv:{sys.version_info.major}.{sys.version_info.minor}"])
+    base = versions_of(base.name)
+    matrix = {name: version for name, [version] in conf.matrix["req"].items()}
+    assert {name: version for name, version in matrix.items() if name in base}.items() <= base.items()
     assert {"h5py", "numpy", "opencv-python"} <= base.keys()
 
 

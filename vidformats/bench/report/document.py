@@ -56,4 +56,4 @@ def machine_line(result: dict[str, Any]) -> str:
     machine = result["machine"]
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     kind = f"{machine['cpus']} CPUs, {machine['memory_gib']} GiB, {machine['system']} {machine['kernel']}"
-    return f"{kind}, {machine['file_system']}, Python {machine['python']}; {libraries}"
+    return f"{kind}, {machine['file_system'] or 'file system unknown'}, Python {machine['python']}; {libraries}"
