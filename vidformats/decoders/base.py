@@ -113,6 +113,8 @@ class Memo:
         Whether frames are numbered as they come, because their packets cannot be told.
     depth : int
         Frames that a decoder held back at most.
+    direct : bool
+        Whether packets are their bytes in the file, and may be read past the demuxer.
     """
 
     packets: Packets | None = None
@@ -120,6 +122,7 @@ class Memo:
     seekable: bool = True
     counts: bool = False
     depth: int = 0
+    direct: bool = False
 
 
 class Decoder(ABC):

@@ -167,26 +167,32 @@ class StreamReader(Reader):
         """Put each wanted frame into its row; if a frame does not come, find out why."""
         at, wanted = 0, plan.frames
         going_on = lent.reaches(int(wanted[0]), int(self._index.start[wanted[0]]))
+        start, packets, most, ends = self._stretches(wanted)
         while at < len(wanted):
-            start = self._index.start[wanted[at:]]
-            packets = self._index.packets[wanted[at:]]
-            most = np.maximum.accumulate(packets)
-            jumps = np.flatnonzero(start[1:] > most[:-1] + 1) + 1
-            end = int(jumps[0]) if len(jumps) else len(packets)
+            end = int(ends[np.searchsorted(ends, at, "right")])
             key: int | None = None
             if not going_on:
-                key = int(start[0])
+                key = int(start[at])
                 lent.decoder.seek(key)
                 lent.frame = -1
             # A request that goes on where the last one ended will be followed by another one: nothing is drained.
-            stop = None if going_on and at + end == len(wanted) else int(most[end - 1])
-            came, proved = self._run(lent, key, packets[:end].tolist(), plan.part(slice(at, at + end)), stop, out)
+            stop = None if going_on and end == len(wanted) else int(most[end - 1])
+            came, proved = self._run(lent, key, packets[at:end].tolist(), plan.part(slice(at, end)), stop, out)
             at += came
-            if came == end:
-                going_on = False
-                continue
-            self._explain(int(wanted[at]), key, proved, going_on)
+            if at < end:
+                self._explain(int(wanted[at]), key, proved, going_on)
+                start, packets, most, ends = self._stretches(wanted)  # the index may have lost a key frame
             going_on = False
+
+    def _stretches(self, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+        """Return where each frame is decoded from, its packet, the last packet so far, and where stretches end.
+
+        Between two stretches are packets that need not be decoded.
+        """
+        start, packets = self._index.start[wanted], self._index.packets[wanted]
+        most = np.maximum.accumulate(packets)
+        ends = np.append(np.flatnonzero(start[1:] > most[:-1] + 1) + 1, len(wanted))
+        return start, packets, most, ends
 
     def _run(
         self,
