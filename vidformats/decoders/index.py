@@ -170,7 +170,11 @@ def _walked(decoder: Decoder) -> NDArray[np.int64]:
         decoder.memo.counts = True
         return np.arange(len(frames))
     order = np.array(frames, np.int64)
-    for packet in sorted(decoder.damaged - set(frames)):
+    # What follows a damaged packet may not come either, until the next key frame: it keeps its place, too.
+    keys = np.append(np.flatnonzero(decoder.packets().keys), len(decoder.packets().pts))
+    ends = keys[np.searchsorted(keys, sorted(decoder.damaged), "right").clip(max=len(keys) - 1)].tolist()
+    lost = {packet for start, end in zip(sorted(decoder.damaged), ends, strict=True) for packet in range(start, end)}
+    for packet in sorted(lost - set(frames)):
         before = np.flatnonzero(order < packet)
         order = np.insert(order, before[np.argmax(order[before])] + 1 if len(before) else 0, packet)
     return order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import deque
 from collections.abc import Iterator, Set
@@ -25,6 +26,9 @@ DEMUXERS = (
 
 BICUBIC = 4
 """What the ffmpeg program scales by, and so how it converts colours where planes differ in size."""
+
+DIRECT = frozenset(("yuv420p", "yuvj420p", "yuv422p", "yuvj422p"))
+"""Pixel formats with fewer samples of colour that swscale converts straight to ``rgb24``, wherever these lie."""
 
 NONREF = frozenset(("h264", "mpeg2video", "mpeg1video"))
 """Codecs that mark frames on which no other depends, so that they can be skipped; HEVC's mark means less."""
@@ -65,6 +69,7 @@ class PyAVDecoder(Decoder):
         self._source, self._path, self.threads, self._which = source, source.url, threads, stream
         self.memo, self.damaged = memo or Memo(), set()
         self._reformatter = VideoReformatter()
+        self._graphs: dict[tuple[Any, ...], tuple[Any, Any, Any]] = {}
         self._open()
         self.track = self._described()
         context = self._context
@@ -266,7 +271,7 @@ class PyAVDecoder(Decoder):
     def _jump(self, packet: int) -> bool:
         """Let the demuxer seek to a packet's time."""
         packets = self.memo.packets
-        if packets is None:
+        if packets is None or not len(packets.dts):
             return False
         stamp = int(packets.dts[packet] if packets.dts[packet] != NONE else packets.pts[packet])
         if stamp == NONE:
@@ -412,9 +417,37 @@ class PyAVDecoder(Decoder):
             cv2.split(np.ascontiguousarray(rows), [out[0], out[1], out[2]])
 
     def _as(self, frame: Any, name: str) -> Any:
-        if frame.format.name == name:
+        """Return the frame in another pixel format, converted as the ffmpeg program does."""
+        given = frame.format.name
+        if given == name:
             return frame
-        return self._reformatter.reformat(frame, format=name, interpolation=BICUBIC, threads=1)
+        even = frame.width % 2 == frame.height % 2 == 0
+        if not frame.interlaced_frame and ((name == "rgb24" and even and given in DIRECT) or _whole(given)):
+            return self._reformatter.reformat(frame, format=name, interpolation=BICUBIC, threads=1)
+        key = (given, name, frame.width, frame.height, frame.colorspace, frame.color_range)
+        if key not in self._graphs:
+            self._graphs[key] = _graph(*key)
+        _, source, sink = self._graphs[key]
+        frame.time_base = Fraction(1)
+        source.push(frame)
+        return sink.pull()
+
+
+@functools.cache
+def _whole(name: str) -> bool:
+    """Tell whether a pixel format has as many samples of colour as of brightness."""
+    return bool(av.VideoFormat(name).chroma_width(2) == 2 == av.VideoFormat(name).chroma_height(2))
+
+
+def _graph(given: str, name: str, width: int, height: int, matrix: int, full: int) -> tuple[Any, Any, Any]:
+    """Return a filter graph that converts frames; unlike the converter it knows where samples of colour lie."""
+    graph = av.filter.Graph()
+    facts = f"video_size={width}x{height}:pix_fmt={given}:time_base=1/1:colorspace={matrix}:range={full}"
+    source, target, sink = graph.add("buffer", facts), graph.add("format", name), graph.add("buffersink")
+    source.link_to(target)
+    target.link_to(sink)
+    graph.configure()
+    return graph, source, sink
 
 
 def _is_end(packet: Any) -> bool:
