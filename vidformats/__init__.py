@@ -2,7 +2,7 @@
 
 >>> import vidformats as vf
 >>> vf.formats()[-3:]
-['pickle', 'png', 'webp']
+['png', 'vp9', 'webp']
 """
 
 from vidformats._version import __version__

@@ -56,12 +56,18 @@ class Row(NamedTuple):
 _F = "vidformats.families."
 # fmt: off
 FORMATS: dict[str, Row] = {
+    "av1":        Row(_F + "codecs:Coded", "AV1: the smallest, slow to write", ".mp4", {"codec": "libsvtav1"}, extra="codecs"),
     "avi_mjpg":   Row(_F + "movie:Movie", "motion JPEG", ".avi", {"fourcc": "MJPG"}),
     "binary":     Row(_F + "binary:Binary", "the array's bytes, with a JSON sidecar for shape and dtype", ".bin"),
+    "ffv1":       Row(_F + "codecs:Coded", "FFV1: every bit kept", ".mkv", {"codec": "ffv1"}, extra="codecs"),
+    "h264":       Row(_F + "codecs:Coded", "H.264: what everything plays", ".mp4", {"codec": "libx264"}, extra="codecs"),
+    "h264_fast":  Row(_F + "codecs:Coded", "H.264 made for training: quick to decode, a key frame every 8 frames", ".mp4", {"codec": "libx264", "tune": "fastdecode", "keyframe_interval": 8}, extra="codecs"),
+    "h264_rgb":   Row(_F + "codecs:Coded", "H.264 in RGB: every bit kept", ".mp4", {"codec": "libx264rgb"}, extra="codecs"),
     "h5":         Row(_F + "hdf5:H5", "HDF5, contiguous", ".h5", {"layout": "contiguous"}),
     "h5_chunked": Row(_F + "hdf5:H5", "HDF5 grown frame by frame, automatic chunks, gzip 9, as published", ".h5", {"layout": "growing", "level": 9}),
     "h5_frames":  Row(_F + "hdf5:H5", "HDF5, one frame a chunk, gzip", ".h5", {"layout": "frames", "level": 4}),
     "h5_plain":   Row(_F + "hdf5:H5", "HDF5 written at once, automatic chunks, gzip 9, as published", ".h5", {"layout": "automatic", "level": 9}),
+    "hevc":       Row(_F + "codecs:Coded", "HEVC: a third smaller than H.264", ".mp4", {"codec": "libx265"}, extra="codecs"),
     "jpg":        Row(_F + "images:Images", "a folder of JPEG images, Pillow's default quality, as published", "", {"suffix": ".jpg"}),
     "mat":        Row(_F + "matlab:Mat", "MATLAB 5, variable `video`, as published: frames are scattered over the file", ".mat"),
     "mat_frames": Row(_F + "matlab:MatFrames", "MATLAB 5 with the frame as the last MATLAB axis: every frame is contiguous", ".mat"),
@@ -70,6 +76,7 @@ FORMATS: dict[str, Row] = {
     "npz":        Row(_F + "npy:Npz", "a zip of NumPy files, stored", ".npz"),
     "pickle":     Row(_F + "pickled:Pickle", "protocol 5, as published; never unpickled to be read", ".pickle"),
     "png":        Row(_F + "images:Images", "a folder of PNG images", "", {"suffix": ".png"}),
+    "vp9":        Row(_F + "codecs:Coded", "VP9: the web's", ".webm", {"codec": "libvpx-vp9"}, extra="codecs"),
     "webp":       Row(_F + "images:Images", "a folder of WebP images", "", {"suffix": ".webp"}),
 }
 # fmt: on
@@ -79,6 +86,7 @@ SUFFIXES = {
     ".raw": "binary",
     ".hdf5": "h5",
     ".he5": "h5",
+    ".mp4": "mp4",
     ".mkv": "mp4",
     ".mov": "mp4",
     ".m4v": "mp4",
@@ -99,7 +107,7 @@ def formats(installed: bool = False) -> list[str]:
     --------
     >>> import vidformats as vf
     >>> vf.formats()[:4]
-    ['avi_mjpg', 'binary', 'h5', 'h5_chunked']
+    ['av1', 'avi_mjpg', 'binary', 'ffv1']
     """
     return sorted({*FORMATS, *_brought()} if installed else FORMATS)
 

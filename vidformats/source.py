@@ -22,10 +22,17 @@ class Source:
     dtype : numpy.dtype
     array : ndarray or None
         The whole video where it is in memory already.
+    fps : float or None
+        Frames per second, if the source is a `Video` that knows them.
+    times : (T,) ndarray of float64 or None, seconds
+        When each frame is shown, likewise.
     """
 
     def __init__(self, video: Any, n_frames: int | None = None):
         self.array: np.ndarray | None = None
+        fps, times = getattr(video, "fps", None), getattr(video, "times", None)
+        self.fps = float(fps) if isinstance(fps, (int, float)) and fps > 0 else None
+        self.times = times if isinstance(times, np.ndarray) else None
         if n_frames is not None and operator.index(n_frames) < 0:
             raise ValueError(f"n_frames must be >= 0, got {n_frames}")
         if isinstance(video, (str, bytes, bytearray, Mapping, Set)):

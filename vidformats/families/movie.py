@@ -7,11 +7,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vidformats.decoders import open_decoder
 from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
-from vidformats.opencv import cv2
 from vidformats.readers.stream import StreamReader
 from vidformats.source import Source
 from vidformats.storage import open_source
@@ -50,8 +50,38 @@ MPEG4_TOLERANCE, MJPEG_TOLERANCE = 6.0, 5.0
 4.6 and 3.8 at 32 x 32, 3.1 and 2.2 at 360 x 360. White noise is hopeless: 53 and 45, of 64 for a grey frame."""
 
 
+NAMES: dict[Any, str] = {
+    **{name: name for name in ("h264", "hevc", "av1", "vp9", "ffv1")},
+    **{("h264", pix_fmt): "h264_rgb" for pix_fmt in ("gbrp", "rgb24", "bgr24", "bgr0")},
+}
+"""What a file is called by its codec, or by codec and pixel format; others by the format that opened it."""
+
+
+class Film(Format):
+    """What all video files share: how they are opened."""
+
+    holds = "images"
+
+    def open(
+        self,
+        source: ByteSource,
+        stream: int | None = None,
+        rotate: bool = True,
+        depth: int | None = None,
+        counted: bool = False,
+        decoder: str | None = None,
+    ) -> Reader:
+        """Open a video file; see `StreamReader` for the options."""
+        reader = StreamReader(source, noted(source), stream, rotate, depth, counted, decoder)
+        if name := NAMES.get((reader.info["codec"], reader.info.get("pix_fmt", "")), NAMES.get(reader.info["codec"])):
+            reader.info["format"] = name
+        if _note(source).get("fps_assumed"):
+            reader.info["fps_assumed"] = True
+        return reader
+
+
 @dataclass(frozen=True)
-class Movie(Format):
+class Movie(Film):
     """A video file of any codec that OpenCV writes; any that FFmpeg reads is opened.
 
     Parameters
@@ -70,8 +100,6 @@ class Movie(Format):
 
     fourcc: str = "mp4v"
     fps: float = 64.0
-
-    holds = "images"
 
     @property
     def tolerance(self) -> float:
@@ -96,6 +124,8 @@ class Movie(Format):
         OSError
             When OpenCV has no such encoder, or did not write every frame.
         """
+        from vidformats.opencv import cv2
+
         channels, height, width = video.frame_shape
         pad = [max(height + height % 2, SMALLEST) - height, max(width + width % 2, SMALLEST) - width]
         size = (width + pad[1], height + pad[0])
@@ -121,25 +151,13 @@ class Movie(Format):
             raise OSError(f"{path}: {written} of {n_frames} frames were written; is the disk full?")
         note(path, (n_frames, channels, height, width))
 
-    def open(
-        self,
-        source: ByteSource,
-        stream: int | None = None,
-        rotate: bool = True,
-        depth: int | None = None,
-        counted: bool = False,
-        decoder: str | None = None,
-    ) -> Reader:
-        """Open a video file; see `StreamReader` for the options."""
-        return StreamReader(source, noted(source), stream, rotate, depth, counted, decoder)
 
-
-def note(path: Path, shape: tuple[int, ...]) -> None:
+def note(path: Path, shape: tuple[int, ...], **facts: Any) -> None:
     """Append a note of the true shape, which codecs of even sizes and three channels can't hold.
 
     A box or chunk of a kind that players skip, named as the container names its own.
     """
-    text = TAG + json.dumps({"shape": [int(n) for n in shape]}).encode()
+    text = TAG + json.dumps({"shape": [int(n) for n in shape], **facts}).encode()
     text += b" " * (len(text) % 2)
     with open(path, "r+b") as file:
         head = file.read(8)
@@ -153,10 +171,18 @@ def note(path: Path, shape: tuple[int, ...]) -> None:
 
 
 def noted(source: ByteSource) -> tuple[int, ...] | None:
-    """Return the shape noted at the end of a file; None where there is none, as in files made elsewhere."""
-    text = source.read(256, max(0, source.size - 256)).rpartition(TAG)[2]
+    """Return the shape noted at the end of a file; None if there is none, as in files made elsewhere."""
     try:
-        t, c, h, w = json.loads(text)["shape"]  # where nothing was found, the text is no JSON
+        t, c, h, w = _note(source)["shape"]
     except (ValueError, TypeError, KeyError):
         return None
     return (t, c, h, w) if all(type(n) is int and n > 0 for n in (t, c, h, w)) else None
+
+
+def _note(source: ByteSource) -> dict[str, Any]:
+    text = source.read(256, max(0, source.size - 256)).rpartition(TAG)[2]
+    try:
+        facts = json.loads(text)  # if nothing was found, the text is no JSON
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
