@@ -314,33 +314,49 @@ def judge(case: Case, form: str, damaged: bool, rng: np.random.Generator, tell: 
         )
 
 
-def in_child(work: Callable[[Callable[[str], None]], None]) -> str:
-    """Do it in a child that may take so much time and memory; return the last thing it told."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        signal.alarm(HANG)
-        with contextlib.suppress(OSError, ValueError):
-            used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-            resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
-            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        try:
+Work = Callable[[Callable[[str], None]], None]
+
+
+def in_children(works: list[Work]) -> list[str]:
+    """Do them one after another in a child that may take so much time and memory; return the last thing each told.
+
+    If it ends before, the next child goes on behind the one that ended it.
+    """
+    outcomes: list[str] = []
+    while len(outcomes) < len(works):
+        read, write = os.pipe()
+        pid = os.fork()
+        if not pid:
+            _work(works[len(outcomes) :], write)
+        os.close(write)
+        last = ""
+        with os.fdopen(read, "rb") as pipe:
+            for line in pipe:
+                text = json.loads(line)
+                if text is None:
+                    outcomes.append(last if last != "ours" else "library raised without a word")
+                last = text or ""
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if len(outcomes) < len(works):
+            slow = -code in (signal.SIGALRM, signal.SIGPROF, signal.SIGKILL)
+            what = "took too long" if slow else f"ended by signal {-code}"
+            outcomes.append(f"library {what}" if last == "ours" else what.upper())
+    return outcomes
+
+
+def _work(works: list[Work], write: int) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        for work in works:
+            signal.alarm(HANG)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
             work(lambda text: os.write(write, json.dumps(text).encode() + b"\n"))
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        lines = pipe.read().decode().splitlines()
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    last = json.loads(lines[-1]) if lines else ""
-    if code < 0:
-        where = "library" if last == "ours" else "OURS"
-        what = (
-            "took too long" if -code in (signal.SIGALRM, signal.SIGXCPU, signal.SIGKILL) else f"ended by signal {-code}"
-        )
-        return f"{where} {what}" if where == "library" else f"{what.upper()}"
-    return last if last != "ours" else "library raised without a word"
+            os.write(write, b"null\n")
+    finally:
+        os._exit(0)
 
 
 FORMATS = {"hdf5": "h5", "mat": "mat", "npy": None, "pickle": "pickle"}
@@ -358,24 +374,32 @@ def warm_up() -> None:
 def run(kind: str, seed: int, number: int, damages: int, keep: Path | None = None) -> list[tuple[str, str]]:
     """Make file `number` of a kind, judge each of its arrays, and then so many damages of it."""
     rng = np.random.default_rng([seed, number, *kind.encode()])
-    found = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        cases = KINDS[kind](folder, rng)
-        whole = cases[0].path.read_bytes() if cases else b""
-        form = FORMATS[kind] or cases[0].path.suffix[1:]
-        for case in cases:
-            found.append(("intact", in_child(lambda tell, case=case: judge(case, form, False, rng, tell))))
-        for k in range(damages if cases else 0):
+        cases = KINDS[kind](Path(name), rng)
+        if not cases:
+            return []
+        path, whole = cases[0].path, cases[0].path.read_bytes()
+        form = FORMATS[kind] or path.suffix[1:]
+
+        def intact(case: Case) -> Work:
+            return lambda tell: judge(case, form, False, rng, tell)
+
+        def damaged(k: int) -> Work:
             hurt = np.random.default_rng([seed, number, k])
-            cases[0].path.write_bytes(damage(whole, hurt))
-            case = cases[int(hurt.integers(len(cases)))]
-            if kind == "pickle":
-                case = case._replace(reference=lambda path=case.path: _unpickled(path))
-            found.append(("damaged", in_child(lambda tell, case=case, hurt=hurt: judge(case, form, True, hurt, tell))))
+
+            def work(tell: Callable[[str], None]) -> None:
+                path.write_bytes(damage(whole, hurt))
+                case = cases[int(hurt.integers(len(cases)))]
+                if kind == "pickle":
+                    case = case._replace(reference=lambda: _unpickled(path))
+                judge(case, form, True, hurt, tell)
+
+            return work
+
+        outcomes = in_children([*map(intact, cases), *map(damaged, range(damages))])
         if keep:
-            shutil.copytree(folder, keep, dirs_exist_ok=True)
-    return found
+            shutil.copytree(name, keep, dirs_exist_ok=True)
+    return [("intact" if k < len(cases) else "damaged", text) for k, text in enumerate(outcomes)]
 
 
 def _unpickled(path: Path) -> Any:
