@@ -139,7 +139,8 @@ def get_format(name: str, **options: Any) -> Format:
         if not row.extra:
             raise
         raise ImportError(f"{name} needs more: pip install 'vidformats[{row.extra}]' ({error})") from error
-    check_options(name, factory, options)
+    if options:
+        check_options(name, factory, options)
     form: Format = factory(name=name, **(row.options | options))
     return form
 

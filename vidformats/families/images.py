@@ -71,8 +71,10 @@ class Images(Format):
 
     def sniff(self, head: bytes, names: Sequence[str]) -> bool:
         """Know a folder by its images, if they are all of one kind."""
-        extensions = {os.path.splitext(name)[1].lower() for name in names}
-        return not head and [kind for kind, known in KINDS.items() if extensions & set(known)] == [self.suffix]
+        if head:
+            return False
+        extensions = {extension.lower() for extension in {name[name.rfind(".") :] for name in names}}
+        return [kind for kind, known in KINDS.items() if not extensions.isdisjoint(known)] == [self.suffix]
 
     def stranger(self, path: Path) -> str | None:
         """Return the name of anything in a folder that is no image."""
