@@ -113,6 +113,7 @@ def run(command, folder):
     return done.stdout
 
 
+@pytest.mark.timeout(320)  # a command measures many loads, each in a process of its own
 @pytest.mark.skipif(os.name != "posix", reason="the documents show a POSIX shell")
 @pytest.mark.parametrize(("document", "line", "command"), COMMANDS, ids=[f"{d}:{n} {c}" for d, n, c in COMMANDS])
 def test_every_command_runs(document, line, command, desk):
