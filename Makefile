@@ -27,9 +27,9 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m vidformats.history.runner $(MACHINE)
 	VIDFORMATS_PROFILE=$(PROFILE) $(ASV) run --machine $(MACHINE) -E virtualenv:$(VERSION) --skip-existing-successful \
 		--bench '^formats' --show-stderr 'HEAD^!' || test $$? = 1
-	$(MAKE) --no-print-directory site
 	TMPDIR=$(CURDIR)/.asv/tmp $(BIN)/vidformats table --content noise --content natural $(TABLE) \
 		--json $(LOCAL)/table.json --plot $(LOCAL)/table.png
+	$(MAKE) --no-print-directory site
 	@echo
 	@echo "The figures: $(LOCAL)/table.json; the plot: $(LOCAL)/table.png"
 	@echo "The site:    .asv/html; look at it with: $(BIN)/asv preview"

@@ -83,7 +83,7 @@ def releases(
     only = [f"--bench={bench}"] if bench else []
     failed = bool(wanted) and history.measure(wanted, folder, _describe(machine), passes, only) != 0
     if publish:
-        site.publish_releases(library.name, folder, folder / "html", site.navigation([], "index.html", alone=True))
+        site.publish_releases(library.name, folder, folder / "html")
     if document:
         text = replace_block(document.read_text(), library.name, history.markdown(folder / "results", commits))
         document.write_text(text)

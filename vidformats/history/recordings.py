@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import itertools
 import json
-import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vidformats.bench.published import ROWS
+from vidformats.bench.report.table import median
 
 FILES = {row.name: row.format for row in ROWS}
 """The file that a published load reads, where it is not named as its format."""
@@ -27,19 +27,20 @@ class Suite(NamedTuple):
     cache : {"warm", "cold"}
     content : str, optional
         None where it is a parameter; ``natural`` is the face, or the scene where there is none.
-    timing : str
-        The benchmark that times a load into an array of the caller's own.
+    timing, memory : str
+        The benchmarks of the time and the memory of a load into an array of the caller's own: both of the same load.
     """
 
     way: str
     cache: str
     content: str | None = None
     timing: str = "time_load"
+    memory: str = "track_memory"
 
 
 SUITES = {
     "formats.Ours": Suite("ours", "warm"),
-    "formats.Published": Suite("published", "warm", timing="time_load_whole"),
+    "formats.Published": Suite("published", "warm", timing="time_load_whole", memory="track_memory_whole"),
     "load.WarmNoise": Suite("ours", "warm", "noise"),
     "load.WarmNatural": Suite("ours", "warm", "natural"),
     "load.ColdNoise": Suite("ours", "cold", "noise"),
@@ -103,22 +104,22 @@ def from_table(measured: dict[str, Any], name: str) -> dict[str, Any]:
         What the recording is called in place of a commit.
     """
     rows = []
-    for place, row in enumerate(ROWS):
+    for row in ROWS:
         found = measured["rows"][row.label]
-        for way, key in (("published", "whole"), ("ours", "time")):
+        for way, key, held in (("published", "whole", "whole_memory"), ("ours", "time", "memory")):
             # npy serves two published rows, and is loaded in one way by us.
             if way == "ours" and row.name != row.format:
                 continue
             seconds = sorted(run[key] for run in found[way])
             quarter = len(seconds) // 4
             figures = (seconds[len(seconds) // 2], seconds[quarter], seconds[-1 - quarter])
-            memory = statistics.median(run["memory"] for run in found[way]) if found[way][0]["memory"] else None
+            memory = median(found[way], held)
             what = (measured["content"], EVERY_4TH, "warm", way, row.name)
-            rows.append((*what, *figures, found["disk"], memory, "formats.Ours.time_load", place))
+            rows.append((*what, *figures, found["disk"], memory, None, None))
     facts = {key: str(value) for key, value in measured["machine"].items() if not isinstance(value, dict) and value}
     return {
         "commit": "",
-        "date": f"{name}: {measured['n_frames']:,} frames, {measured['content']}",
+        "date": f"{name}, {measured['n_frames']:,} frames, {measured['content']}",
         "environment": "",
         "machine": facts,
         "libraries": measured["machine"].get("libraries", {}),
@@ -148,7 +149,7 @@ def _rows(result: Any, benchmarks: Mapping[str, dict]) -> list[tuple]:
     costs = {
         (name, measure): dict(_cases(result, benchmarks.get(f"{name}.{measure}")))
         for name, suite in SUITES.items()
-        for measure in (suite.timing, "track_memory", "track_disk")
+        for measure in (suite.timing, suite.memory, "track_disk")
     }
     disk = {case: value for case, (value, *_) in costs["formats.Ours", "track_disk"].items()}
     natural = "face" if any(content == "face" for content, _ in disk) else "scene"
@@ -157,7 +158,7 @@ def _rows(result: Any, benchmarks: Mapping[str, dict]) -> list[tuple]:
         for (first, last), (seconds, low, high, case) in costs[name, suite.timing].items():
             content, access = (first, EVERY_4TH) if suite.content is None else (suite.content, first)
             content = natural if content == "natural" else content
-            memory = costs[name, "track_memory"].get((first, last), (None,))[0]
+            memory = costs[name, suite.memory].get((first, last), (None,))[0]
             size = disk.get((content, FILES.get(last, last)))
             figures = (seconds, low, high, size, memory, f"{name}.{suite.timing}", case)
             rows.append((content, access, suite.cache, suite.way, last, *figures))

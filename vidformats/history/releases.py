@@ -32,6 +32,8 @@ class Library:
     ----------
     name : str
         Its name for pip.
+    title : str
+        Its name for readers.
     suite : str
         The benchmarks, a module of `vidformats.history.suites`.
     releases : dict of str
@@ -41,6 +43,7 @@ class Library:
     """
 
     name: str
+    title: str
     suite: str
     releases: dict[str, str]
     matrix: dict[str, list[str]] = field(default_factory=lambda: {"numpy": [NUMPY]})
@@ -50,6 +53,7 @@ LIBRARIES = {
     library.name: library
     for library in (
         Library(
+            "h5py",
             "h5py",
             "h5py_reads",
             {
@@ -66,6 +70,7 @@ LIBRARIES = {
         ),
         Library(
             "numpy",
+            "NumPy",
             "numpy_reads",
             {
                 "1.25.2": "2023-07-31",
@@ -80,6 +85,7 @@ LIBRARIES = {
         ),
         Library(
             "opencv-python",
+            "OpenCV",
             "opencv_reads",
             {
                 "4.8.1.78": "2023-09-27",

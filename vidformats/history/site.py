@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -22,6 +26,12 @@ from vidformats.history.recordings import COLUMNS, from_table, recordings
 from vidformats.history.releases import LIBRARIES, generate
 from vidformats.history.runner import run_asv
 
+LOCAL = "local"
+"""The machine's name in results of ``make bench``."""
+
+MEMORY_FLOOR = 1e6
+"""Bytes: smaller changes of a peak are pages that the allocator happened to touch."""
+
 _PAGE = resources.files("vidformats.history") / "page"
 _SCRIPT_END = re.compile(r"<(?=/script|!--)", re.IGNORECASE)
 
@@ -31,35 +41,37 @@ def published_releases(results: Path) -> list[str]:
     return sorted(path.parent.parent.name for path in results.parent.glob("releases/*/results/benchmarks.json"))
 
 
-def navigation(releases: Iterable[str], current: str, root: str = "", alone: bool = False) -> str:
-    """Return the navigation that every page begins with.
+def navigation(releases: Iterable[str], current: str, root: str = "", documents: bool = False) -> str:
+    """Return the navigation that every page begins with, and the link that skips it.
 
     Parameters
     ----------
     releases : iterable of str
         Libraries whose histories are published, each in ``releases/<library>``.
     current : str
-        The address of this page, seen from the site's root.
+        The address of this page, relative to the site's root.
     root : str
         The way from this page to the root.
-    alone : bool
-        There are no other pages than asv's: a library's history by itself.
+    documents : bool
+        Whether the documents are on the site.
     """
     pages = [
-        (f"{root}index.html", "Which format?"),
-        (f"{root}history.html", "History"),
-        (f"{root}history.html#view=regressions", "Regressions"),
-        *((f"{root}releases/{library}/index.html", f"{library} releases") for library in releases),
+        ("index.html", "Which format?"),
+        ("history.html", "History"),
+        ("history.html#view=regressions", "Regressions"),
+        *((f"releases/{library}/index.html", f"{library} releases") for library in releases),
+        *[("docs/index.html", "Documents")] * documents,
     ]
     links = [
-        f'<a href="{address}"{" aria-current=page" if address == root + current else ""}>{html.escape(title)}</a>'
-        for address, title in ([("index.html", "History")] if alone else pages)
+        f'<a href="{root}{address}"{" aria-current=page" if address == current else ""}>{html.escape(title)}</a>'
+        for address, title in pages
     ]
-    return f'<nav class="site-nav" aria-label="Site"><strong>vidformats</strong>{"".join(links)}</nav>'
+    skip = '<a class="skip" href="#main">Skip to the content</a>'
+    return f'{skip}<nav class="site-nav" aria-label="Site"><strong>vidformats</strong>{"".join(links)}</nav>'
 
 
 def publish(folder: Path, config: str) -> Path:
-    """Write the whole site: the landing page, the history of this project, and those of recorded libraries.
+    """Write the whole site: landing page, history, histories of recorded libraries, and documents.
 
     Parameters
     ----------
@@ -77,27 +89,37 @@ def publish(folder: Path, config: str) -> Path:
 
     conf = Config.load(str(folder / config))
     html_dir, results = folder / conf.html_dir, folder / conf.results_dir
-    libraries = published_releases(results)
-    nav = navigation(libraries, "history.html")
-    _publish(folder, html_dir, folder / conf.repo, "history.html", nav, options=[f"--config={config}"])
-    index = json.loads((html_dir / "index.json").read_text())
-    tables = _tables(folder)
-    found = recordings(results)
-    for one in found:
-        one["graph"] = _place(index["graph_param_list"], one["machine"] | one["libraries"])
-    found += [from_table(table, name) | {"graph": 0} for name, table in tables]
-    page = landing(found, [table for _, table in tables], navigation(libraries, "index.html"))
-    (html_dir / "index.html").write_text(page)
+    libraries, documents = published_releases(results), sorted((folder / "docs").glob("*.md"))
+    nav = functools.partial(navigation, libraries, documents=bool(documents))
+
+    _asv_publish(folder, html_dir, folder / conf.repo, [f"--config={config}"])
+    drawn = json.loads((html_dir / "index.json").read_text())["graph_param_list"]
+    recorded = recordings(results)
+    for one in recorded:
+        one["graph"] = _query(drawn, one["machine"] | one["libraries"])
+    (html_dir / "site.css").write_text(_text("site.css"))
+    _dress(html_dir, "history.html", nav("history.html"), _text("history.html"), start=_fullest(recorded))
+
+    mine, theirs = _tables(folder / ".asv" / "local", "measured here"), _tables(folder / "docs" / "results", "recorded")
+    # What was measured on this machine comes first: `make bench` records it under the name "local".
+    recorded.sort(key=lambda one: one["machine"].get("machine") != LOCAL)
+    found = [*(from_table(*table) for table in mine), *recorded, *(from_table(*table) for table in theirs)]
+    whose = "Measured on this machine." if mine else "Recorded by the authors of vidformats; make bench measures yours."
+    (html_dir / "index.html").write_text(
+        landing(found, [table for table, _ in mine or theirs], nav("index.html"), whose)
+    )
+
     for name in libraries:
-        source = results.parent / "releases" / name
+        source, page = results.parent / "releases" / name, f"releases/{name}/index.html"
         generate(LIBRARIES[name], source, LIBRARIES[name].releases)
-        page_name = f"releases/{name}/index.html"
-        nav = navigation(libraries, page_name, "../../")
-        publish_releases(name, source, html_dir / "releases" / name, nav, "../../")
+        found_here = _finding(folder / "docs" / "releases.md", LIBRARIES[name].title)
+        publish_releases(name, source, html_dir / "releases" / name, nav(page, "../../"), found_here, "../../")
+    if documents:
+        write_documents(folder, html_dir / "docs", functools.partial(nav, root="../"))
     return html_dir
 
 
-def publish_releases(name: str, folder: Path, html_dir: Path, nav: str, root: str = "") -> None:
+def publish_releases(name: str, folder: Path, html_dir: Path, nav: str = "", finding: str = "", root: str = "") -> None:
     """Write the pages of a library's history.
 
     Parameters
@@ -110,34 +132,114 @@ def publish_releases(name: str, folder: Path, html_dir: Path, nav: str, root: st
         Gets the pages.
     nav : str
         As `navigation` returns it.
+    finding : str
+        What the history shows, in a sentence.
     root : str
-        The way from `html_dir` to the site's root.
+        The way from `html_dir` to the site's root, where ``site.css`` is.
     """
-    options = [f"--html-dir={html_dir.absolute()}"]
-    _publish(folder, html_dir, folder / "repository.git", "index.html", nav, root, options)
+    _asv_publish(folder, html_dir, folder / "repository.git", [f"--html-dir={html_dir.absolute()}"])
+    (html_dir / root / "site.css").write_text(_text("site.css"))
+    about = Template(_text("releases.html")).substitute(library=html.escape(name), finding=html.escape(finding))
+    _dress(html_dir, "index.html", nav, about, root)
 
 
-def _publish(
-    folder: Path, html_dir: Path, repository: Path, name: str, nav: str, root: str = "", options: Iterable[str] = ()
-) -> None:
-    """Run ``asv publish`` and ``asv-tachyon install``, and give the page its name, our navigation and our style."""
+def _asv_publish(folder: Path, html_dir: Path, repository: Path, options: Iterable[str]) -> None:
+    """Run ``asv publish`` and ``asv-tachyon install``, and keep noise out of the list of regressions."""
     if run_asv(["publish", "--no-pull", *options], folder):
         raise click.ClickException("asv publish failed")
     subprocess.run([sys.executable, "-m", "asv_tachyon", "install", "--no-backup", str(html_dir)], check=True)
+    _complete(html_dir, repository)
+    path = html_dir / "regressions.json"
+    found = json.loads(path.read_text())
+    found["regressions"] = [one for one in found["regressions"] if _counts(one)]
+    path.write_text(json.dumps(found))
+
+
+def _counts(regression: list[Any]) -> bool:
+    """Tell whether a regression counts: not in code that never changes, and not below a megabyte of memory."""
+    name, _, _, _, now, best, *_ = regression
+    if name.startswith(("formats.Published.", "formats.Baseline.")):
+        return False
+    return "mem" not in name.rpartition(".")[2] or abs(now - best) >= MEMORY_FLOOR
+
+
+def _dress(html_dir: Path, name: str, nav: str, about: str, root: str = "", start: str = "") -> None:
+    """Give the interface's page its name, our navigation, a word on what it shows, and the address it opens with."""
     index = html_dir / "index.html"
     page = index.read_text()
+    opening = f"<script>if (location.hash.length < 2) history.replaceState(null, '', '#view=overview&{start}')</script>"
     for mark, ours in (
         ("<title>asv · tachyon</title>", "<title>History · vidformats</title>"),
-        ("</head>", f'<link rel="stylesheet" href="{root}site.css"></head>'),
-        ("<body>", f"<body>{nav}"),
+        ("</head>", f'<link rel="stylesheet" href="{root}site.css">{opening if start else ""}</head>'),
+        ("<body>", f'<body class="history">{nav}<main id="main" tabindex="-1">{about}'),
+        ("</body>", f"</main><script>{_text('history.js')}</script></body>"),
     ):
         if mark not in page:
-            raise RuntimeError(f"the page of asv-tachyon has no {mark}: another version than the one known here")
+            raise RuntimeError(f"expected {mark} in the page of asv-tachyon, which must be another version")
         page = page.replace(mark, ours)
     index.unlink()
     (html_dir / name).write_text(page)
-    (html_dir / root / "site.css").write_text(_text("site.css"))
-    _complete(html_dir, repository)
+
+
+def write_documents(folder: Path, target: Path, nav: Callable[[str], str]) -> None:
+    """Write the README and the documents as pages.
+
+    Parameters
+    ----------
+    folder : Path
+        The repository.
+    target : Path
+        Gets the pages and the pictures in them.
+    nav : callable
+        From the address of a page to its navigation.
+    """
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("commonmark", {"html": True}).enable("table")
+    sources = {"README": folder / "README.md", **{path.stem: path for path in (folder / "docs").glob("*.md")}}
+    (target / "results").mkdir(parents=True, exist_ok=True)
+    for picture in (folder / "docs" / "results").glob("*.png"):
+        shutil.copyfile(picture, target / "results" / picture.name)
+    for name, path in sources.items():
+        if not path.exists():
+            continue
+        body = reader.render(path.read_text())
+        body = re.sub(r"<h([1-6])>(.*?)</h\1>", lambda h: f'<h{h[1]} id="{_anchor(h[2])}">{h[2]}</h{h[1]}>', body)
+        body = re.sub(
+            r'<a href="([^"]*)">(.*?)</a>', lambda link: _link(link[1], link[2], sources), body, flags=re.DOTALL
+        )
+        body = body.replace('src="docs/results/', 'src="results/')
+        body = body.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="table"><table>')
+        body = body.replace("</table>", "</table></div>")
+        title = re.sub(r"<[^>]+>", "", (re.search(r"<h1[^>]*>(.*?)</h1>", body) or ["", name])[1])
+        page = Template(_text("document.html")).substitute(
+            title=title, style=_text("which.css"), nav=nav(f"docs/{name}.html"), body=body
+        )
+        (target / f"{name}.html").write_text(page)
+
+
+def _anchor(heading: str) -> str:
+    """Return the anchor of a heading, as the usual sites make it."""
+    return re.sub(r"[^\w\- ]", "", re.sub(r"<[^>]+>", "", heading).strip().lower()).replace(" ", "-")
+
+
+def _link(address: str, text: str, sources: Mapping[str, Path]) -> str:
+    """Return a link between documents as one between pages; what is not on the site is text."""
+    target, _, anchor = address.partition("#")
+    if "://" in address or not target:
+        return f'<a href="{address}">{text}</a>'
+    stem = Path(target).stem
+    if not target.endswith(".md") or stem not in sources:
+        return text
+    return f'<a href="{stem}.html{"#" * bool(anchor)}{anchor}">{text}</a>'
+
+
+def _finding(document: Path, title: str) -> str:
+    """Return the sentence on a library with which the findings in a document begin."""
+    if not document.exists():
+        return ""
+    found = re.search(rf"^\*\*{re.escape(title)}\.\*\* (.*?)(?=\n\n)", document.read_text(), re.MULTILINE | re.DOTALL)
+    return " ".join(found[1].split()) if found else ""
 
 
 def _complete(html_dir: Path, repository: Path) -> None:
@@ -156,18 +258,26 @@ def _complete(html_dir: Path, repository: Path) -> None:
         samples.write_text("{}")
 
 
-def _tables(folder: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Return what ``vidformats table --json`` measured, with the name of its file."""
-    paths = sorted((folder / "docs" / "results").glob("table*.json"))
-    return [(path.stem, table) for path in paths for table in json.loads(path.read_text())]
+def _tables(folder: Path, name: str) -> list[tuple[dict[str, Any], str]]:
+    """Return what ``vidformats table --json`` wrote into a folder, each with a name for where it comes from."""
+    return [(table, name) for path in sorted(folder.glob("table*.json")) for table in json.loads(path.read_text())]
 
 
-def _place(drawn: list[dict[str, Any]], settings: dict[str, str]) -> int:
-    """Return the place of an environment among those that the interface lists."""
-    for place, params in enumerate(drawn):
+def _query(drawn: list[dict[str, Any]], settings: dict[str, str]) -> str:
+    """Return the interface's address of an environment, such as ``machine=a&f-h5py=3.16.0``; nothing if it has none."""
+    for params in drawn:
         if all(str(params.get(key)) == value for key, value in settings.items()):
-            return place
-    return 0
+            own = ("machine", "branch", "python")
+            return urlencode({key if key in own else f"f-{key}": value for key, value in params.items() if value})
+    return ""
+
+
+def _fullest(recorded: list[dict[str, Any]]) -> str:
+    """Return the environment with the most results, those of this machine before all others."""
+    counts: Counter[tuple[bool, str]] = Counter()
+    for one in recorded:
+        counts[one["machine"].get("machine") == LOCAL, one["graph"]] += len(one["rows"])
+    return max(counts, key=lambda key: (key[0], counts[key]), default=(False, ""))[1]
 
 
 def _subjects(repository: Path) -> dict[str, str]:
@@ -176,25 +286,27 @@ def _subjects(repository: Path) -> dict[str, str]:
     return {line[:40]: line[41:] for line in done.stdout.splitlines()}
 
 
-def landing(recordings: list[dict[str, Any]], tables: list[dict[str, Any]], nav: str) -> str:
+def landing(recordings: list[dict[str, Any]], tables: list[dict[str, Any]], nav: str, whose: str = "") -> str:
     """Return the page that answers which format to choose.
 
     Parameters
     ----------
     recordings : list of dict
-        As `vidformats.history.recordings.recordings` returns them, each with ``graph``, the place of its
-        environment among the graphs of the history.
+        As `vidformats.history.recordings.recordings` returns them, those of a graph with ``graph``, the address of
+        their environment in the history. The first is shown first.
     tables : list of dict
         What ``vidformats table --json`` wrote.
     nav : str
         As `navigation` returns it.
+    whose : str
+        Who measured the tables.
 
     Returns
     -------
     page : str
-        HTML that asks nothing of any other address: data, chart and scripts are in it.
+        HTML that makes no request: data, chart and scripts are in it.
     """
-    published = _published(tables)
+    published = _published(tables, whose)
     if not recordings:
         body, scripts = Template(_text("empty.html")).substitute(published=published), ""
     else:
@@ -286,12 +398,12 @@ def _bundle() -> str:
     return _SCRIPT_END.sub(r"\\x3c", vl_convert.javascript_bundle(_text("which.js"), vl_version=version))
 
 
-def _published(tables: list[dict[str, Any]]) -> str:
+def _published(tables: list[dict[str, Any]], whose: str) -> str:
     """Return what was measured beside the published figures, or those alone."""
     parts = []
     for place, measured in enumerate(tables):
         parts.append(f"<h2>What you get: {html.escape(measured['content'])}</h2>")
-        caption = f"{report.title(measured)}. {report.NOTE} {machine_line(measured)}"
+        caption = f"{whose} {report.title(measured)}. {report.NOTE} {machine_line(measured)}"
         parts.append(_html_table(f"yours-{place}", caption, report.YOURS, report.yours(measured)))
     if tables:
         caption = "The published figures, and the same code on the machine above, as it returns: a view is not a load."

@@ -3,7 +3,7 @@ const $ = (id) => document.getElementById(id);
 const WORDS = {
   every_4th: "every 4th frame", scan: "all frames in order", windows: "windows of frames",
   random_frames: "random single frames", random_batches: "random batches", first_frame: "the first frame",
-  noise: "white noise", scene: "a made scene", face: "a face", warm: "warm", cold: "cold",
+  face: "a face", scene: "a synthetic scene", noise: "white noise", warm: "warm", cold: "cold",
 };
 const words = (name) => WORDS[name] || name.replaceAll("_", " ");
 const MB = 1e6;
@@ -38,22 +38,33 @@ function limit(id) {
   return value >= 0 ? value * MB : Infinity;
 }
 
-// A header's worth of bytes decides nothing: sizes within one percent are equal.
-function beats(other, point) {
-  const smaller = other.disk * 1.01 < point.disk, faster = other.seconds < point.seconds;
-  return (smaller && other.seconds <= point.seconds) || (faster && other.disk <= point.disk * 1.01);
-}
+// Sizes within one percent are equal, since headers decide nothing; times are equal if their quartiles overlap, and
+// without quartiles if they are within a tenth.
+const low = (point) => point.low ?? point.seconds * 0.95, high = (point) => point.high ?? point.seconds * 1.05;
+const faster = (a, b) => high(a) < low(b), smaller = (a, b) => a.disk * 1.01 < b.disk;
+const beats = (a, b) => (smaller(a, b) && !faster(b, a)) || (faster(a, b) && !smaller(b, a));
+const equal = (a, b) => !faster(a, b) && !faster(b, a) && !smaller(a, b) && !smaller(b, a);
+
+// Of equals the plainest is the choice: ours before published, then the fewest parts to get wrong.
+const PLAIN = ["npy", "binary", "h5", "mat_frames", "npz", "pickle", "h5_frames", "mat", "h5_plain", "h5_chunked", "png", "jpg",
+  "webp", "mp4", "avi_mjpg"];
+const plainness = (point) => (point.way === "ours" ? 0 : 100) + (PLAIN.indexOf(point.format) + 1 || 50);
 
 function judge(rows) {
   const inside = (row) => row.disk <= limit("disk") && (row.memory === null ? limit("memory") === Infinity : row.memory <= limit("memory"));
   const points = rows.map((row) => ({ ...row, inside: inside(row), name: row.format.replaceAll("_", " ") }));
+  const allowed = points.filter((point) => point.inside);
+  const best = allowed.filter((point) => !allowed.some((other) => beats(other, point)));
+  best.sort((a, b) => plainness(a) - plainness(b));
+  const front = best.filter((point, place) => !best.slice(0, place).some((plainer) => equal(plainer, point)));
   for (const point of points) {
-    point.front = point.inside && !points.some((other) => other.inside && beats(other, point));
+    point.front = front.includes(point);
     point.time = time(point.seconds);
     point.size = size(point.disk);
     point.peak = size(point.memory);
     point.spread = point.low === null ? "one sample" : `${figure(point.low, 1e3)} to ${figure(point.high, 1e3)} ms`;
-    point.href = `history.html#view=explore&bench=${encodeURIComponent(point.benchmark)}&params=${point.case}&envs=${chosen().graph}`;
+    point.href = point.benchmark && chosen().graph
+      ? `history.html#view=explore&bench=${encodeURIComponent(point.benchmark)}&params=${point.case}&${chosen().graph}` : null;
   }
   return points.sort((a, b) => a.seconds - b.seconds);
 }
@@ -81,10 +92,13 @@ function place(points, view) {
 function tell(points) {
   const front = points.filter((point) => point.front);
   const over = points.length && !front.length ? "No format is within the budget." : "";
+  const named = (point) => `${point.name}, ${point.time} and ${point.size}`;
+  const as_fast = front.length ? points.filter((point) => point.inside && point !== front[0] && !faster(front[0], point)) : [];
+  const ties = as_fast.length ? ` As fast within the spread: ${as_fast.map((point) => point.name
+    + (point.way === "ours" ? "" : ", as published")).join("; ")}.` : "";
   $("answer").textContent = over || (points.length ? (front.length === 1
-    ? `${front[0].name}: the fastest and the smallest, ${front[0].time} and ${front[0].size}.`
-    : `Fastest: ${front[0].name}, ${front[0].time} and ${front[0].size}. Smallest: ${front.at(-1).name}, `
-      + `${front.at(-1).time} and ${front.at(-1).size}.`) : "Nothing was measured for this choice.");
+    ? `${named(front[0])}: no format is faster, and none is smaller.${ties}`
+    : `Fastest: ${named(front[0])}. Smallest: ${named(front.at(-1))}.${ties}`) : "Nothing was measured for this choice.");
   $("asked").textContent = `${words($("access").value)} of ${words($("content").value)}, page cache `
     + `${$("cache").value}, fastest first; ${chosen().label}`;
   $("points").tBodies[0].replaceChildren(...points.map((point) => {
@@ -102,15 +116,18 @@ function tell(points) {
       cell.textContent = text;
       cell.className = [kind || "", [2, 5].includes(column) ? "roomy" : ""].join(" ").trim();
     });
-    const cell = row.insertCell(), link = document.createElement("a");
-    link.href = point.href;
-    link.textContent = "graph";
-    link.setAttribute("aria-label", `history of ${point.name}, ${point.way}`);
+    const cell = row.insertCell();
     cell.className = "text";
-    cell.append(link);
+    if (point.href) {
+      const link = document.createElement("a");
+      link.href = point.href;
+      link.textContent = "graph";
+      link.setAttribute("aria-label", `history of ${point.name}, ${point.way}`);
+      cell.append(link);
+    }
     return row;
   }));
-  const facts = { commit: `${chosen().commit.slice(0, 8)}, ${chosen().date} UTC`, ...chosen().machine, ...chosen().libraries };
+  const facts = { recorded: chosen().label, ...chosen().machine, ...chosen().libraries };
   $("facts").tBodies[0].replaceChildren(...Object.entries(facts).map(([key, value]) => {
     const row = document.createElement("tr"), name = document.createElement("th");
     name.scope = "row";
