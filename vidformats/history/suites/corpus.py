@@ -1,4 +1,4 @@
-"""What the suites share: the video they read, the frames they ask for, and the check of what is imported."""
+"""What the suites share: the video they read, the frames they ask for, and the checks of version and result."""
 
 import os
 import time
@@ -11,10 +11,10 @@ SHAPE = (1200, 3, 120, 120)
 """Frames, channels, height, width: 52 MB of uint8, which no last-level cache holds."""
 
 REPEAT = 6
-"""Samples of each benchmark in one pass; a statistical verdict takes at least six a side."""
+"""Samples of each benchmark in one pass; a statistical verdict takes at least six on either side."""
 
 TIMER = time.process_time
-"""CPU seconds: on a shared machine the wall clock measures the neighbours. Threads add up."""
+"""CPU seconds: on a shared machine the wall clock measures the neighbours. The time of threads adds up."""
 
 _choice = np.random.default_rng(7)
 SHUFFLED = _choice.permutation(SHAPE[0])[:400]
@@ -29,16 +29,16 @@ ACCESSES = {
     "window": np.s_[400:700, :, 10:110, 10:110],
     "strided window": np.s_[300:700:4, :, 10:110, 10:110],
 }
-"""What is read, by name. Every library that indexes is asked the same."""
+"""What is read, by name: the same for every library that indexes."""
 
 
 def video() -> np.ndarray:
-    """Return a moving picture with sensor noise: neither as hard to store as noise nor as easy as zeros.
+    """Return a moving picture with sensor noise, which compresses neither as badly as noise nor as well as zeros.
 
     Returns
     -------
     (1200, 3, 120, 120) ndarray of uint8
-        The same bytes at every call.
+        The same bytes in every call.
     """
     generator = np.random.default_rng(0)
     ramp = np.arange(120, dtype=np.uint8)
@@ -52,14 +52,14 @@ def video() -> np.ndarray:
 def touch_memory() -> None:
     """Touch and free as much memory as a read takes.
 
-    On a virtual machine memory that the host has taken back costs many times more to touch again, and the
-    first sample would measure the host.
+    On a virtual machine, memory that was given back to the host costs many times more to touch again: the first
+    sample would measure the host.
     """
     np.ones(SHAPE, np.uint8)
 
 
 def check_pinned(distribution: str, imported: str) -> None:
-    """Refuse to measure any release but the one the commit pins.
+    """Raise an error unless the installed and imported release is the one that the commit pins.
 
     Parameters
     ----------
@@ -71,9 +71,21 @@ def check_pinned(distribution: str, imported: str) -> None:
     Raises
     ------
     RuntimeError
-        When the commit's ``pin.txt``, the installation and the import do not agree.
+        If the commit's ``pin.txt``, the installation and the import do not agree.
     """
     pin = Path(os.environ["ASV_ENV_DIR"], "project", "pin.txt").read_text().strip()
     found = f"{distribution}=={metadata.version(distribution)}"
     if found != pin or not pin.split("==")[1].startswith(imported):
-        raise RuntimeError(f"{pin} was to be measured, but {found} is installed and {imported} is imported")
+        raise RuntimeError(f"expected {pin}, but {found} is installed and {imported} is imported")
+
+
+def check_result(got: np.ndarray, expected: np.ndarray) -> None:
+    """Raise an error unless a read returned what it was asked for: outside the clock, after every sample.
+
+    Raises
+    ------
+    RuntimeError
+        If shape, dtype or a value differs.
+    """
+    if got.dtype != expected.dtype or not np.array_equal(got, expected):
+        raise RuntimeError(f"expected the {expected.shape} that were asked for, got others: {got.dtype} {got.shape}")

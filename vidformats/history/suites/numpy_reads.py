@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .corpus import ACCESSES, REPEAT, SHUFFLED, TIMER, check_pinned, touch_memory, video
+from .corpus import ACCESSES, REPEAT, SHUFFLED, TIMER, check_pinned, check_result, touch_memory, video
 
 LOADS: dict[str, Callable[[], Any]] = {
     "npy": lambda: np.load("video.npy"),
@@ -43,28 +43,39 @@ class Files(_Suite):
     param_names = ["file"]
 
     def setup(self, file: str) -> None:
-        self.load = LOADS[file]
+        check_pinned("numpy", np.__version__)
+        self.load, self.got = LOADS[file], None
         touch_memory()
 
+    def teardown(self, file: str) -> None:
+        if self.got is not None:
+            source = np.load("video.npy", mmap_mode="r")
+            part: Any = {"npz, compressed": np.s_[:300], "fromfile, a part": np.s_[300:700]}.get(file, np.s_[:])
+            check_result(self.got.reshape(-1, *source.shape[1:]), source[part])
+
     def time_load(self, file: str) -> None:
-        self.load()
+        self.got = self.load()
 
 
 class _Indexing(_Suite):
     video: np.ndarray
     index: Any
+    got: Any = None
     params = [[*ACCESSES, "shuffled list"]]
     param_names = ["access"]
+
+    def teardown(self, access: str) -> None:
+        if self.got is not None:
+            check_result(self.got, np.array(np.load("video.npy", mmap_mode="r")[self.index]))
 
     def time_read(self, access: str) -> None:
         taken = self.video[self.index]
         # A list or a mask gives an array of its own; a slice gives a view, which has read nothing yet.
-        if isinstance(self.index, (slice, tuple)):
-            np.array(taken)
+        self.got = np.array(taken) if isinstance(self.index, (slice, tuple)) else taken
 
 
 class Mapped(_Indexing):
-    """A memory map of a warm file, indexed and copied into the caller's memory."""
+    """A memory map of a cached file, indexed and copied."""
 
     def setup(self, access: str) -> None:
         self.index = ACCESSES.get(access, SHUFFLED)
@@ -101,5 +112,12 @@ class Convert(_Suite):
             "take into out": lambda: np.take(self.video, self.order, axis=0, out=self.out, mode="clip"),
         }[to]
 
+        given = {"channels last": self.video.transpose(0, 2, 3, 1), "take into out": self.video[self.order]}
+        self.expected, self.got = np.asarray(given.get(to, self.video)), None
+
+    def teardown(self, to: str) -> None:
+        if self.got is not None:
+            check_result((self.got * (255 if to == "scaled" else 1)).round().astype(np.uint8), self.expected)
+
     def time_convert(self, to: str) -> None:
-        self.convert()
+        self.got = self.convert()
