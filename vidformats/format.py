@@ -124,6 +124,12 @@ class Reader:
         size = max(1, min(size, -(-len(plan.frames) // threads)))
         share(work, blocks(len(plan.frames), size), min(threads, -(-len(plan.frames) // size)))
 
+    def reduce(self, size: tuple[int, int]) -> None:
+        """Let frames come smaller, but no smaller than `size`, if that takes less work; by default they do not.
+
+        Called once, by ``size=``, before anything is read; `shape` then is what comes.
+        """
+
     def rest(self) -> Reader | None:
         """Return a reader without decoders and source that keeps what makes the next read cheap, such as an index.
 

@@ -227,7 +227,8 @@ def format_of(path: str | os.PathLike[str] | ByteSource) -> str:
         if form.sniff(head, names):
             return form.name
     if isinstance(source, LocalFolder):
-        kinds = sorted({os.path.splitext(name)[1] or name for name in names})[:9] or "nothing"
+        folders = [entry.name + "/" for entry in os.scandir(source.path) if entry.is_dir()]
+        kinds = sorted({os.path.splitext(name)[1] or name for name in [*names, *folders]})[:9] or "nothing"
         raise FormatError(source.url, f"expected a folder of images of one kind, got {kinds}; or choose by format=")
     return named
 

@@ -7,6 +7,9 @@ import pytest
 from PIL import Image
 
 import vidformats as vf
+from vidformats.families.images import Images
+from vidformats.readers.adapted import resized, scaled
+from vidformats.storage import open_source
 
 RGB = np.random.default_rng(0).integers(0, 255, (4, 16, 16, 3), np.uint8)
 VIDEO = RGB.transpose(0, 3, 1, 2)
@@ -82,3 +85,92 @@ def test_bytes_of_any_order_are_written(tmp_path, name, channels):
     video = np.asfortranarray(VIDEO[:, :channels])[::-1, :, ::-1]
     plain = vf.load(vf.write(np.ascontiguousarray(video), tmp_path / "plain", name))
     np.testing.assert_array_equal(vf.load(vf.write(video, tmp_path / "turned", name)), plain)
+
+
+def test_a_link_that_leads_nowhere_keeps_its_place(tmp_path):
+    """As git-annex and DVC leave them: later frames must not move up."""
+    path = vf.write(VIDEO, tmp_path / "frames", "png")
+    os.unlink(f"{path}/2.png")
+    os.symlink("content-not-fetched", f"{path}/2.png")
+    with vf.open(path) as video:
+        assert video.shape == VIDEO.shape
+        np.testing.assert_array_equal(video[3], VIDEO[3])
+        with pytest.raises(vf.FormatError, match=r"2\.png: leads nowhere"):
+            video[:]
+    os.unlink(f"{path}/0.png")
+    os.symlink("content-not-fetched", f"{path}/0.png")
+    with pytest.raises(vf.FormatError, match=r"0\.png: leads nowhere"):
+        vf.open(path)
+
+
+def test_the_names_of_the_files_are_told(folder):
+    with vf.open(folder) as video:
+        assert video.info["names"] == ["f1.png", "f2.PNG", "f9.png", "f10.png"]
+        assert video.info["gaps"] is True
+    even = vf.write(VIDEO, folder / "even", "png")
+    assert "gaps" not in vf.open(even).info
+
+
+@pytest.mark.parametrize("stray", ["preview.png", "background.bmp", "f1 (1).png", "right_1.png", "f_3.png", "f1b.png"])
+def test_files_of_another_series_need_a_choice(folder, stray):
+    Image.fromarray(RGB[3]).save(folder / stray)
+    with pytest.raises(vf.FormatError, match=r"names that differ in their numbers only, got 4 like 'f1'.*names="):
+        vf.open(folder)
+    np.testing.assert_array_equal(vf.load(folder, names="f[0-9]*.[pP]*") if stray[0] != "f" else VIDEO, VIDEO)
+    assert vf.load(folder, names="*").shape == (5, 3, 16, 16)
+    with pytest.raises(vf.FormatError, match="none that match 'left_"):
+        vf.open(folder, names="left_*")
+
+
+@pytest.mark.parametrize("twin", ["f01.png", "f1.bmp", "f0002.PNG"])
+def test_two_images_of_one_number_are_a_format_error(folder, twin):
+    Image.fromarray(RGB[3]).save(folder / twin)
+    with pytest.raises(vf.FormatError, match=r"expected one image per number, got f\S+ and f\S+"):
+        vf.open(folder)
+
+
+def test_jpg_and_jpeg_of_one_number(tmp_path):
+    for name in ("0.jpg", "0.jpeg", "1.jpg"):
+        Image.fromarray(RGB[0]).save(tmp_path / name)
+    with pytest.raises(vf.FormatError, match=r"one image per number, got 0\.jpeg and 0\.jpg"):
+        vf.open(tmp_path)
+
+
+def test_what_was_found_instead_of_images_is_said(tmp_path):
+    (tmp_path / "trial_7").mkdir()
+    with pytest.raises(vf.FormatError, match=r"got .*trial_7/"):
+        vf.open(tmp_path)
+    (tmp_path / "a.gif").write_bytes(b"GIF89a")
+    with pytest.raises(vf.FormatError, match=r"got .*\.gif"):
+        vf.open(tmp_path)
+    with pytest.raises(vf.FormatError, match=r"expected a folder of \.png images, found none, but \.gif"):
+        vf.open(tmp_path, "png")
+
+
+@pytest.mark.parametrize(("size", "decoded"), [(60, 60), (59, 60), (30, 30), (100, 120), (240, 240), ((64, 20), 120)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_is_decoded_at_a_part_of_its_size(tmp_path, size, decoded, channels):
+    """And shows what scaling the whole picture by area shows."""
+    rows, columns = np.mgrid[:240, :320]
+    smooth = (127 + 60 * np.sin(rows / 17) + 60 * np.cos(columns / 23)).astype(np.uint8)
+    path = vf.write(np.broadcast_to(smooth, (3, channels, 240, 320)), tmp_path / "frames", "jpg", quality=95)
+    reader = Images(name="jpg").open(open_source(path))
+    want = scaled(size, reader.shape[2:])
+    reader.reduce(want)
+    assert reader.shape[2] == decoded
+    got, whole = vf.load(path, size=size), vf.load(path)
+    assert got.shape == (3, channels, *want)
+    assert np.abs(got[1].astype(int) - resized(whole[1], want)).max() <= 8
+    part = vf.load(path, np.s_[1:, :, 3:9, ::2], size=size)
+    np.testing.assert_array_equal(part, got[1:, :, 3:9, ::2])
+
+
+def test_sizes_of_turned_images(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rows, columns = np.mgrid[:240, :320]
+    image = Image.fromarray(np.stack([rows // 2, columns // 2, rows // 4 + columns // 4], -1).astype(np.uint8))
+    image.save(tmp_path / "0.jpg", exif=exif, quality=95)
+    whole, got = vf.load(tmp_path, 0), vf.load(tmp_path, 0, size=60)
+    assert (whole.shape, got.shape) == ((3, 320, 240), (3, 80, 60))
+    assert np.abs(got.astype(int) - resized(whole, (80, 60))).max() <= 4

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +16,8 @@ import numpy as np
 
 from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
-from vidformats.readers.images import GREY, ImageReader, in_numbered_order
+from vidformats.readers.image_headers import GREY
+from vidformats.readers.images import ImageReader, in_numbered_order, number_key
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
 from vidformats.threads import spread
@@ -109,9 +113,55 @@ class Images(Format):
             spread(save, range(len(block)), self.threads)
             done += len(block)
 
-    def open(self, source: ByteSource) -> Reader:
-        """Open a folder of images with any numbering; files of other kinds are ignored."""
-        names = [name for name in source.names() if name[0] != "." and name.lower().endswith(KINDS[self.suffix])]
-        if not names:
-            raise FormatError(source.url, f"expected a folder of {self.suffix} images, found none")
-        return ImageReader(source, in_numbered_order(names))
+    def open(
+        self, source: ByteSource, *, names: str | None = None, depth: int | None = None, rotate: bool = True
+    ) -> Reader:
+        """Open a folder of images with any numbering; files of other kinds are ignored.
+
+        Parameters
+        ----------
+        source : ByteSource
+        names : str, optional
+            Which files are frames, such as ``"left_*"``; by default all of the format's kinds, whose names then
+            may differ in their numbers only.
+        depth, rotate
+            See `ImageReader`.
+        """
+        there = source.names()
+        images = [name for name in there if name[0] != "." and name.lower().endswith(KINDS[self.suffix])]
+        if names is not None:
+            images = [name for name in images if fnmatch.fnmatchcase(name, names)]
+        if not images:
+            raise FormatError(source.url, f"expected a folder of {self.suffix} images, found {_summary(there, names)}")
+        images = in_numbered_order(images)
+        return ImageReader(source, images, depth, rotate, _numbering(source.url, images, names is not None))
+
+
+def _summary(there: Sequence[str], pattern: str | None) -> str:
+    """Return in a few words what there is instead of images."""
+    extensions = sorted({os.path.splitext(name)[1] or name for name in there})
+    have = ", ".join(extensions[:9]) or "no files"
+    return f"none that match {pattern!r}; it holds {have}" if pattern else f"none, but {have}"
+
+
+def _numbering(url: str, names: Sequence[str], chosen: bool) -> dict[str, Any]:
+    """Return what is noteworthy of the numbers of sorted images.
+
+    Raises
+    ------
+    FormatError
+        If two have the same number, or if some belong to another series and the caller did not choose.
+    """
+    keys = [number_key(name) for name in names]
+    for place, (key, following) in enumerate(pairwise(keys)):
+        if key == following:
+            raise FormatError(url, f"expected one image per number, got {names[place]} and {names[place + 1]}")
+    stems = (name.rpartition(".")[0] for name in names)
+    series = Counter(re.sub(r"[0-9]+", "#", "/".join(stems)).split("/"))
+    if len(series) > 1 and not chosen:
+        few = ", ".join(f"{n} like {name.replace('#', '1')!r}" for name, n in series.most_common(3))
+        cure = "choose by names=, such as names='left_*', or take all by names='*'"
+        raise FormatError(url, f"expected names that differ in their numbers only, got {few}; {cure}")
+    numbers = [key[-1][1] for key in keys]
+    uneven = len({after - before for before, after in pairwise(numbers)}) > 1
+    return {"gaps": True} if uneven and len({key[:-1] for key in keys}) == 1 else {}

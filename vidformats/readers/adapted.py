@@ -81,6 +81,7 @@ class AdaptedReader(Reader):
             if len(shape) != 4 or shape[1] not in (1, 3) or reader.dtype.itemsize > 2 or reader.dtype.kind != "u":
                 raise ValueError(f"{url}: size= requires images, got {shape} of {reader.dtype}")
             self._size = scaled(size, shape[2:])
+            reader.reduce(self._size)
             shape = (*shape[:2], *self._size)
         if layout not in (None, "TCHW", "THWC"):
             raise ValueError(f"layout must be 'TCHW' or 'THWC', got {layout!r}")
