@@ -233,8 +233,7 @@ def _tiff(data: bytes, header: Header, flags: int) -> np.ndarray | None:
 
 def _pnm(data: bytes, header: Header, flags: int) -> np.ndarray:
     """Decode a PGM or PPM; OpenCV and Pillow are wrong for some largest values."""
-    head = PNM.match(data)
-    assert head is not None
+    head: Any = PNM.match(data)  # as when its header was read
     shape = (header.height, header.width) if header.grey else (header.height, header.width, 3)
     n, white, at = int(np.prod(shape)), int(head[4]), head.end()
     dtype = np.dtype(">u2" if header.depth > 8 else "u1")
