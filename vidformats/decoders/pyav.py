@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import re
 from collections import deque
@@ -83,8 +84,7 @@ class PyAVDecoder(Decoder):
             place = self._source.as_path() if self._source.fileno() is not None else self._source.as_file()
             self._file = av.open(place, "r", container_options=options, **_TOLERANT)
         except av.error.FFmpegError as error:
-            if isinstance(error, (OSError, MemoryError)):
-                raise
+            _is_the_machines(error, self._source)
             raise FormatError(
                 self._path, f"holds no video that can be opened: FFmpeg says {error.strerror!r}; is it cut short?"
             ) from None
@@ -228,8 +228,7 @@ class PyAVDecoder(Decoder):
                     self._invisible.append(packet.size > 0 and look(memoryview(packet)))
                 yield packet
         except av.error.FFmpegError as error:
-            if isinstance(error, (OSError, MemoryError)):
-                raise
+            _is_the_machines(error, self._source)
 
     def __del__(self) -> None:
         if hasattr(self, "_file"):
@@ -516,3 +515,15 @@ def turned(matrix: tuple[int, ...]) -> bool:
     """Tell whether a matrix does more than to keep or to scale."""
     a, b, c, d = matrix
     return b != 0 or c != 0 or a < 0 or d < 0
+
+
+def _is_the_machines(error: av.error.FFmpegError, source: ByteSource) -> None:
+    """Raise the error if it is the machine's: FFmpeg says EIO and ENOMEM of damaged content too.
+
+    A disk that fails, fails again when the file is read without FFmpeg.
+    """
+    if isinstance(error, (OSError, MemoryError)):
+        if error.errno not in (errno.EIO, errno.ENOMEM):
+            raise error
+        for at in range(0, source.size, 1 << 22):
+            source.read(1 << 22, at)
