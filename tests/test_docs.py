@@ -38,7 +38,7 @@ SMALLER = [
 """Pattern, what is put in its place (an option: at the end, where the last one counts), and why."""
 
 DRY = [
-    (r"^make \w+$", "make -n {0[1]}", "sets up environments and runs for minutes: only looked at"),
+    (r"^make \w+( \w+=\S+)*$", "make -n {0[1]}", "sets up environments and runs for minutes: only looked at"),
     (r"^git clone ", "true", "needs a network"),
     (r"^cd ", "true", "each command runs in a shell of its own"),
     (r"pip install ", "true", "changes the environment; the extras it names are checked"),
