@@ -139,3 +139,9 @@ def public_methods(cls):
 def test_the_changelog_knows_this_version():
     headings = re.findall(r"^## \[?(\d+\.\d+\.\d+)\]?", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == vidformats.__version__
+
+
+def test_the_citation_knows_this_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {vidformats.__version__}\n" in text
+    assert "name: The vidformats developers" in text
