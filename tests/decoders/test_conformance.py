@@ -102,3 +102,19 @@ class TestPyAV(Conformance):
 
 class TestOpenCV(Conformance):
     name = "opencv"
+
+
+def test_packets_end_in_zeros(tmp_path, monkeypatch):
+    """What follows a packet in memory is read by FFmpeg: other bytes there made other pictures, now and then."""
+    import ctypes
+
+    made, packet = [], av.Packet
+    path = awkward(tmp_path, "plain.avi")
+    monkeypatch.setattr(av, "Packet", lambda data: made.append(packet(data)) or made[-1])
+    decoder = open_decoder(open_source(path), name="pyav")
+    index = index_of(decoder)
+    decoder.seek(0)
+    assert [decoder.next() for _ in range(8)] == index.packets[:8].tolist()
+    assert made
+    for one in made:
+        assert ctypes.string_at(one.buffer_ptr + one.size, 64) == bytes(64)

@@ -28,6 +28,9 @@ DEMUXERS = (
 BICUBIC = 4
 """What the ffmpeg program scales by, and so how it converts colours where planes differ in size."""
 
+PADDING = bytes(64)
+"""What has to follow a packet in memory: ``AV_INPUT_BUFFER_PADDING_SIZE``."""
+
 DIRECT = frozenset(("yuv420p", "yuvj420p", "yuv422p", "yuvj422p"))
 """Pixel formats with fewer samples of colour that swscale converts straight to ``rgb24``, wherever these lie."""
 
@@ -329,7 +332,9 @@ class PyAVDecoder(Decoder):
             begin, block = offset, self._source.read(max(size, ahead), offset)
             self._block = begin, block
         self._taken = place
-        return av.Packet(block[offset - begin : offset - begin + size])
+        # FFmpeg's decoders read a little past the end of a packet, and expect zeros there.
+        padded: Any = memoryview(block[offset - begin : offset - begin + size] + PADDING)
+        return av.Packet(padded[:size])
 
     def _places(self) -> dict[tuple[int | None, ...], int]:
         """Return the place of each packet that can be told from all others."""
