@@ -25,6 +25,7 @@ from vidformats.bench.published import N_FRAMES, SIZE
 from vidformats.bench.report import limits as near
 from vidformats.bench.report import table as report
 from vidformats.bench.report.document import machine_line, replace_block
+from vidformats.registry import FORMATS
 
 console = Console()
 
@@ -132,7 +133,9 @@ def limits(
     All loads and the copy run interleaved in one process; lossless formats must return the source's pixels.
     """
     _check_outputs(json_file, None, document, "limits")
-    chosen, asked = list(names) or vf.formats(), list(accesses) or list(ACCESS)
+    # What another decoder gives is known of the formats that need no extra.
+    usual = [name for name in vf.formats() if not FORMATS[name].extra]
+    chosen, asked = list(names) or usual, list(accesses) or list(ACCESS)
     with _corpora(kinds, chosen, frames, size, data, len(chosen) + len(asked)) as (root, found, advance):
         results = [
             near.measure(root / kind, kind, chosen, asked, frames, size, rounds, threads, cold, advance)
