@@ -272,3 +272,16 @@ def test_a_pickle_from_another_machine_checks_its_file_by_its_own_clock(tmp_path
         file.truncate(100 + VIDEO.nbytes // 2)
     with pytest.raises(vf.FormatError, match="changed since"):
         second[0]
+
+
+def test_a_path_of_bytes_opens_even_if_it_is_no_text(tmp_path):
+    path = os.fsencode(tmp_path) + b"/a\xff\n.npy"
+    vf.write(VIDEO, path)
+    np.testing.assert_array_equal(vf.open(path)[3], VIDEO[3])
+    np.testing.assert_array_equal(vf.load(path, 3), VIDEO[3])
+
+
+@pytest.mark.parametrize("rotate", [90, -1, "90", None, (0,)])
+def test_rotate_is_no_angle(tmp_path, rotate):
+    with pytest.raises(ValueError, match=r"rotate must be True or False, got "):
+        vf.open(vf.write(VIDEO, tmp_path / "a.npy"), rotate=rotate)

@@ -95,7 +95,7 @@ class Video:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[str],
         format: str | None = None,
         threads: int | None = None,
         mapped: bool = False,
@@ -109,7 +109,9 @@ class Video:
     ):
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be >= 1, got {threads}")
-        self.path = os.path.abspath(os.fspath(path))
+        if rotate not in (True, False):
+            raise ValueError(f"rotate must be True or False, got {rotate!r}; frames turn as the file says")
+        self.path = os.path.abspath(os.fsdecode(path))
         self.threads, self._options = threads, options
         self._adapted: dict[str, Any] = {"fps": fps, "size": size, "layout": layout}
         asked = {"depth": depth, "stream": stream, "rotate": None if rotate is True else rotate}
@@ -332,7 +334,9 @@ def _reopen(state: dict[str, Any], closed: bool) -> Video:
     return video
 
 
-def open(path: str | os.PathLike[str], format: str | None = None, threads: int | None = None, **options: Any) -> Video:
+def open(
+    path: str | bytes | os.PathLike[str], format: str | None = None, threads: int | None = None, **options: Any
+) -> Video:
     """Open a video; see `Video` for the parameters.
 
     Raises
@@ -355,7 +359,7 @@ def open(path: str | os.PathLike[str], format: str | None = None, threads: int |
     return Video(path, format, threads, **options)
 
 
-def load(path: str | os.PathLike[str], frames: Any = slice(None), **open_options: Any) -> np.ndarray:
+def load(path: str | bytes | os.PathLike[str], frames: Any = slice(None), **open_options: Any) -> np.ndarray:
     """Open, read and close: ``load(path, i)`` is ``open(path)[i]``.
 
     Parameters

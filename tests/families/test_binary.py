@@ -176,3 +176,16 @@ def test_a_file_that_moved_without_its_sidecar(tmp_path):
     shutil.move(path, tmp_path / "b.bin")
     with pytest.raises(vf.FormatError, match=r"has no sidecar b\.bin\.json"):
         vf.open(tmp_path / "b.bin")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+@pytest.mark.parametrize("act", ["open", "write"])
+def test_a_fifo_or_folder_in_place_of_a_sidecar_is_told_at_once(tmp_path, act):
+    for make in (os.mkfifo, os.mkdir):
+        path = tmp_path / f"{make.__name__}.bin"
+        path.write_bytes(bytes(10))
+        make(f"{path}.json")
+        with pytest.raises(
+            vf.FormatError if act == "open" else FileExistsError, match=r"bin\.json: .*(expected|sidecar)"
+        ):
+            vf.open(path) if act == "open" else vf.write(np.zeros(10, "u1"), path)

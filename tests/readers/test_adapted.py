@@ -121,7 +121,7 @@ def test_neutral_arguments_are_taken_by_all(array):
         assert numbers_of(video[:]) == list(range(N))
 
 
-@pytest.mark.parametrize("fps", [0, -1])
+@pytest.mark.parametrize("fps", [0, -1, float("inf"), float("nan")])
 def test_a_wrong_rate(film, fps):
     with pytest.raises(ValueError, match="fps must be > 0"):
         vf.open(film, fps=fps)

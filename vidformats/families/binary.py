@@ -19,6 +19,7 @@ from vidformats.format import Format, Reader
 from vidformats.readers.extent import ExtentReader, number_dtype
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
+from vidformats.storage.local import open_source
 
 SIDECAR = 1 << 12
 """Bytes read of a sidecar: more make no shape."""
@@ -118,8 +119,7 @@ def _facts_of(source: ByteSource) -> dict[str, Any]:
 
 def _facts(sidecar: Path) -> dict[str, Any]:
     try:
-        with open(sidecar, "rb") as file:
-            facts: dict[str, Any] = json.loads(file.read(SIDECAR))
+        facts: dict[str, Any] = json.loads(open_source(sidecar).read(SIDECAR, 0))  # which does not wait for a FIFO
         if all(type(n) is int and n >= 0 for n in facts["shape"]) and isinstance(facts["dtype"], str):
             return facts
     except (ValueError, KeyError, TypeError, RecursionError):

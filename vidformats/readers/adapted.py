@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,8 +104,8 @@ class AdaptedReader(Reader):
 
     def _resample(self, fps: float, url: str) -> None:
         times, duration = self.times, self.duration
-        if not fps > 0:
-            raise ValueError(f"fps must be > 0, got {fps}")
+        if not 0 < fps < math.inf:
+            raise ValueError(f"fps must be > 0 and finite, got {fps}")
         if times is None or duration is None:
             raise ValueError(f"{url}: fps={fps} requires a video with time stamps")
         ticks = np.arange(int(np.ceil(duration * fps)) + 1) / fps
