@@ -122,7 +122,7 @@ class StreamReader(Reader):
         self._stored = (channels, height, width)
         self.shape = (n, channels, *((width, height) if self.rotation % 180 else (height, width)))
         self.fps, self.times, self.duration = self._index.fps, self._index.times, self._index.duration
-        self.weight = max(1, min(16, 16 * height * width // (1920 * 1080)))
+        self.weight = max(1, min(42, 42 * height * width // (1920 * 1080)))
         self.info = _info(first, self._index)
         self._memo, self._idle, self._lock = first.memo, [Lent(first)], threading.Lock()
 
