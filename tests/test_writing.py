@@ -474,3 +474,21 @@ def test_a_full_disk_is_an_os_error_and_ends_no_process(tmp_path):
     command = [sys.executable, "-c", FULL, str(tmp_path), *names]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr[-2000:]
+
+
+def test_what_a_writer_killed_while_it_cleaned_up_leaves_is_swept(tmp_path, monkeypatch):
+    removed = []
+
+    def killed(path, *args, **kwargs):
+        removed.append(os.path.basename(path))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            vf.write(VIDEO, tmp_path / "a", "png")
+    left = [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert removed == ["new"]
+    assert [os.path.exists(path / "lock") for path in left] == [True]
+    vf.write(VIDEO, tmp_path / "a", "png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -143,7 +143,8 @@ def _hidden_folder(parent: Path) -> Iterator[Path]:
         (folder / NEW).mkdir()
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            _remove(folder)
         os.close(lock)
 
 
@@ -178,9 +179,16 @@ def _sweep(parent: Path) -> None:
                 changed = max(entry.stat().st_mtime for entry in [folder, *folder.rglob("*")])
                 if name.startswith(PREFIX) or time.time() - changed > ABANDONED:
                     _restore(folder)
-                    shutil.rmtree(folder)
+                    _remove(folder)
             finally:
                 os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a hidden folder, its lock last: what a writer killed in the midst leaves is swept by the next one."""
+    for name in (NEW, OLD):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    shutil.rmtree(folder)
 
 
 # The last step
@@ -197,17 +205,30 @@ def _put_in_place(unfinished: Path, target: Path, sidecars: tuple[str, ...]) -> 
         if piece.is_file() and place.is_file():
             shutil.copymode(place, piece)
         _flush(piece)
-    before = [place.read_bytes() if place.exists() else None for _, place in beside]
-    try:
-        for piece, place in pieces:
-            _replace(piece, place, unfinished.parent.with_name(OLD))
-    except BaseException:
-        for (_, place), text in zip(beside, before, strict=True):
-            place.unlink(missing_ok=True) if text is None else place.write_bytes(text)
-        raise
+    with _alone(target.parent) if beside else contextlib.nullcontext():
+        before = [place.read_bytes() if place.exists() else None for _, place in beside]
+        try:
+            for piece, place in pieces:
+                _replace(piece, place, unfinished.parent.with_name(OLD))
+        except BaseException:
+            for (_, place), text in zip(beside, before, strict=True):
+                place.unlink(missing_ok=True) if text is None else place.write_bytes(text)
+            raise
     if os.name == "posix":
         with _descriptor(target.parent) as fd:
             os.fsync(fd)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for others that rename in `folder`: of two writers, one's sidecar could stay beside the other's data."""
+    if fcntl is None:
+        yield
+        return
+    with _descriptor(folder) as fd:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
 
 
 def _flush(piece: Path) -> None:

@@ -177,3 +177,23 @@ def test_what_is_no_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         LocalFile(tmp_path / "none")
     gc.collect()
+
+
+@pytest.mark.parametrize("change", ["replaced", "removed from", "removed"])
+def test_a_folder_that_changes_before_it_is_listed_is_no_shorter_video(tmp_path, change):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for k in range(3):
+        (folder / f"{k}.png").write_bytes(b"")
+    os.utime(folder, (1, 1))
+    source = open_source(folder)
+    if change == "replaced":
+        folder.rename(tmp_path / "aside")
+        folder.mkdir()
+    for path in (tmp_path / "aside" if change == "replaced" else folder).glob("[01].png"):
+        path.unlink()
+    if change == "removed":
+        (folder / "2.png").unlink()
+        folder.rmdir()
+    with pytest.raises((vf.FormatError, FileNotFoundError)):
+        source.names()

@@ -240,9 +240,18 @@ class LocalFolder:
         self._opened = max(time.time_ns(), facts.st_mtime_ns)
 
     def names(self) -> list[str]:
-        """Return the names of the files in it, in no order, those of links that lead nowhere included."""
+        """Return the names of the files in it, in no order, those of links that lead nowhere included.
+
+        Raises
+        ------
+        FormatError
+            If it was changed since it was opened: part of its files may be gone.
+        """
         with os.scandir(self._fd if self._fd >= 0 else self.path) as entries:
-            return [entry.name for entry in entries if not entry.is_dir()]
+            found = [entry.name for entry in entries if not entry.is_dir()]
+        if stamp_of(self.path) != self.stamp:  # replaced: the writer that took its name may have begun to remove it
+            raise changed(self.path)
+        return found
 
     def child(self, name: str) -> LocalFile:
         """Open a file of it.
