@@ -492,3 +492,21 @@ def test_what_a_writer_killed_while_it_cleaned_up_leaves_is_swept(tmp_path, monk
     assert [os.path.exists(path / "lock") for path in left] == [True]
     vf.write(VIDEO, tmp_path / "a", "png")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(module.fcntl is None, reason="no locks here")
+def test_a_folder_that_a_sweep_has_locked_is_left_to_it(tmp_path, monkeypatch):
+    made, lock = [], module.fcntl.flock
+
+    def sweep_first(fd, how):
+        made.append(fd)
+        if len(made) == 1:
+            raise BlockingIOError
+        lock(fd, how)
+
+    monkeypatch.setattr(module.fcntl, "flock", sweep_first)
+    folder, fd = module._locked(tmp_path)
+    os.close(fd)
+    assert len(made) == 2
+    assert len(list(tmp_path.iterdir())) == 2, "its own, and the one that the sweep removes"
+    assert folder in tmp_path.iterdir()

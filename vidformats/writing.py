@@ -143,9 +143,11 @@ def _hidden_folder(parent: Path) -> Iterator[Path]:
         (folder / NEW).mkdir()
         yield folder
     finally:
-        with contextlib.suppress(OSError):
-            _remove(folder)
-        os.close(lock)
+        try:
+            with contextlib.suppress(OSError):
+                _remove(folder)
+        finally:
+            os.close(lock)
 
 
 def _locked(parent: Path) -> tuple[Path, int]:
@@ -155,8 +157,9 @@ def _locked(parent: Path) -> tuple[Path, int]:
         try:
             if fcntl:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass  # a sweep took it for stale in the moment before it was locked
+        except BlockingIOError:  # a sweep took it for stale in the moment before it was locked, and removes it
+            os.close(lock)
+            continue
         except OSError:
             return folder, lock  # a file system without locks: then no sweep takes it either
         if os.fstat(lock).st_nlink:
