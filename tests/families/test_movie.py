@@ -48,7 +48,7 @@ def test_natural_content_stays_within_the_tolerance(name, size, tmp_path):
 def test_written_as_published(tmp_path):
     video = content.make("noise", 40)
     path = tmp_path / "ours.mp4"
-    vf.write(video, path, "mp4")
+    vf.write(video, path, "mp4", fps=64)
     writer = cv2.VideoWriter(str(tmp_path / "published.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 64, (120, 120), True)
     for frame in video:
         writer.write(np.ascontiguousarray(frame[::-1].transpose(1, 2, 0)))
@@ -91,7 +91,15 @@ def test_lost_frames_are_an_error(tmp_path, monkeypatch):
 
 def test_fps(tmp_path):
     assert vf.open(vf.write(numbered(5), tmp_path / "a.mp4", fps=25.0)).info["fps"] == 25
-    assert vf.open(vf.write(numbered(5), tmp_path / "b.mp4")).info["fps"] == 64
+    with pytest.warns(UserWarning, match="no rate: 25 per second are assumed"):
+        path = vf.write(numbered(5), tmp_path / "b.mp4")
+    with vf.open(path) as video:
+        assert (video.fps, video.info["fps_assumed"]) == (25, True)
+    with vf.open(vf.write(numbered(5), tmp_path / "c.mp4", fps=30)) as camera:
+        for name in ("d.mp4", "e.avi"):  # what a source knows travels
+            with vf.open(vf.write(camera, tmp_path / name)) as copy:
+                assert copy.fps == 30
+                assert "fps_assumed" not in copy.info
 
 
 @pytest.mark.parametrize("head", [b"RIFF", b"\x1aE\xdf\xa3", b"\0\0\0\x20ftyp"])
@@ -130,7 +138,7 @@ def test_a_note_that_does_not_fit_is_ignored(shape, tmp_path):
 
 def test_options_are_its_identity():
     assert Movie(fps=25.0) == Movie(fps=25.0) != Movie()
-    assert Movie(name="mp4").record() == {"name": "mp4", "fourcc": "mp4v", "fps": 64.0}
+    assert Movie(name="mp4").record() == {"name": "mp4", "fourcc": "mp4v", "fps": None}
 
 
 @pytest.fixture(scope="module")

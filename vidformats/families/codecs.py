@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,16 +12,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vidformats.families.movie import SMALLEST, Film, note
+from vidformats.families.movie import SMALLEST, USUAL_RATE, Film, note, rate_of
 from vidformats.source import Source
 
 if importlib.util.find_spec("av") is None:  # importing it takes too long for a look at other files
     raise ImportError("No module named 'av'")
 
 os.environ.setdefault("SVT_LOG", "1")  # AV1's encoder: errors only
-
-USUAL_RATE = 25
-"""Frames per second of frames that come without a rate."""
 
 TICK = Fraction(1, 90_000)
 """Unit of time stamps: it divides the rates of film, PAL and NTSC."""
@@ -174,10 +170,8 @@ class Coded(Film):
             steps = np.diff(times)
             if np.ptp(steps) > 0.5 * np.median(steps) and (steps > 0).all():
                 return times.tolist(), _rate(video.fps), False
-        if video.fps:
-            return None, _rate(video.fps), False
-        warnings.warn(f"the frames have no rate: {USUAL_RATE} per second are assumed; pass fps=", stacklevel=4)
-        return None, Fraction(USUAL_RATE), True
+        fps, assumed = rate_of(None, video)
+        return None, _rate(fps), assumed
 
     def _options(self, side: int) -> dict[str, str]:
         preset = self.preset or PRESET.get(self.codec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,9 @@ MARKS = (
 
 PACKETS = ((0, 188), (4, 192), (0, 204))
 """Where the packets of a transport stream begin with 0x47, and their length: TS, M2TS, and TS with error correction."""
+
+USUAL_RATE = 25
+"""Frames per second of frames that come without a rate."""
 
 SMALLEST = 16
 """Frames are padded to this many pixels a side: OpenCV 5.0 corrupts the heap writing motion JPEG at 4 x 4."""
@@ -88,8 +92,8 @@ class Movie(Film):
     ----------
     fourcc : str
         The codec: ``mp4v`` is MPEG-4 part 2, ``MJPG`` motion JPEG.
-    fps : float
-        Frames per second; 64 as published.
+    fps : float, optional
+        Frames per second; by default the source's average, and if it has none, 25 with a warning.
 
     Examples
     --------
@@ -99,7 +103,7 @@ class Movie(Film):
     """
 
     fourcc: str = "mp4v"
-    fps: float = 64.0
+    fps: float | None = None
 
     @property
     def tolerance(self) -> float:
@@ -130,9 +134,10 @@ class Movie(Film):
         pad = [max(height + height % 2, SMALLEST) - height, max(width + width % 2, SMALLEST) - width]
         size = (width + pad[1], height + pad[0])
         fourcc = cv2.VideoWriter.fourcc(*self.fourcc)
-        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, self.fps, size, True)
+        fps, assumed = rate_of(self.fps, video)
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, fps, size, True)
         if not writer.isOpened():
-            asked = f"{self.fourcc!r} at {self.fps} fps into {path.suffix or 'a file without ending'}"
+            asked = f"{self.fourcc!r} at {fps} fps into {path.suffix or 'a file without ending'}"
             raise OSError(f"{path}: OpenCV can't write {asked}; try 'mp4v' into .mp4 or 'MJPG' into .avi")
         n_frames = 0
         for block in video.blocks():
@@ -149,7 +154,15 @@ class Movie(Film):
             written = 0
         if written != n_frames:
             raise OSError(f"{path}: {written} of {n_frames} frames were written; is the disk full?")
-        note(path, (n_frames, channels, height, width))
+        note(path, (n_frames, channels, height, width), **({"fps_assumed": True} if assumed else {}))
+
+
+def rate_of(fps: float | None, video: Source) -> tuple[float, bool]:
+    """Return the frames per second to write: those asked for, else the source's; and whether they were assumed."""
+    if fps is not None or video.fps is not None:
+        return float(fps if fps is not None else video.fps or 0), False
+    warnings.warn(f"the frames have no rate: {USUAL_RATE} per second are assumed; pass fps=", stacklevel=5)
+    return float(USUAL_RATE), True
 
 
 def note(path: Path, shape: tuple[int, ...], **facts: Any) -> None:

@@ -87,7 +87,7 @@ class StreamReader(Reader):
     --------
     >>> import numpy as np, vidformats as vf
     >>> from vidformats.storage import open_source
-    >>> reader = StreamReader(open_source(vf.write(np.zeros((8, 3, 32, 32), "uint8"), "dark.mp4")))
+    >>> reader = StreamReader(open_source(vf.write(np.zeros((8, 3, 32, 32), "uint8"), "dark.mp4", fps=64)))
     >>> reader.shape, reader.fps, reader.times[:2].tolist()
     ((8, 3, 32, 32), 64.0, [0.0, 0.015625])
     """
