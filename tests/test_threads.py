@@ -72,6 +72,18 @@ def test_threads_are_kept_for_the_next_work_and_end_before_a_fork():
     assert threading.active_count() == before
 
 
+def test_without_more_threads_those_there_are_do_the_work(monkeypatch):
+    dismiss()
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    done = []
+    spread(done.append, range(100), 8)
+    assert sorted(done) == list(range(100))
+
+
 def test_what_a_thread_worked_on_is_let_go():
     class Held:
         pass

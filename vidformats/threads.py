@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -133,10 +134,13 @@ def share(worker: Callable[[Iterator[T]], None], items: Iterable[T], threads: in
         except BaseException as error:
             errors.append(error)
 
-    for _ in range(threads - 1):
-        _hand_over(guarded, ended)
+    others = 0
+    with contextlib.suppress(RuntimeError):  # the system has no more threads: those there are do the work
+        while others < threads - 1:
+            _hand_over(guarded, ended)
+            others += 1
     guarded()
-    for _ in range(threads - 1):
+    for _ in range(others):
         ended.get()
     if errors:
         raise errors[0]
