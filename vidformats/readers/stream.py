@@ -292,5 +292,7 @@ def _info(decoder: Decoder, index: Index) -> dict[str, Any]:
 def _fits(shape: tuple[int, ...], stream: tuple[int, int, int]) -> bool:
     """Tell whether frames of `shape` can lie in the padded ones of a stream ``(T, H, W)``."""
     n, channels, height, width = shape
-    pads = (stream[1] - height, stream[2] - width)
-    return n == stream[0] and channels in (1, 3) and height > 0 < width and min(pads) >= 0 and max(pads) < 16
+    sides = zip((height, width), stream[1:], strict=True)
+    # Frames are padded by less than 16 pixels, or for x265 up to 72.
+    padded = all(0 < side <= whole and (whole - side < 16 or whole == 72) for side, whole in sides)
+    return n == stream[0] and channels in (1, 3) and padded
