@@ -5,11 +5,14 @@ from __future__ import annotations
 import _thread
 import atexit
 import os
+import signal
 import threading
 import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
 
 from vidformats.format import Reader
 
@@ -135,6 +138,8 @@ reading, _fork = _Reading(), _Fork()
 """``with reading:`` is around every use of a reader."""
 _turn, _exiting = threading.Lock(), threading.Lock()
 _under_way: set[int] = set()
+_passed: SimpleQueue[None] = SimpleQueue()
+"""Filled after a fork, when our hooks have run."""
 
 
 def _hold_still() -> None:
@@ -143,6 +148,8 @@ def _hold_still() -> None:
     if _fork.by == me:
         return  # registered more than once: the first to run has done it, or was interrupted
     _turn.acquire()
+    while not _passed.empty():
+        _passed.get()
     _fork.held, _fork.by = True, me
     deadline = time.monotonic() + LONGEST
     try:
@@ -162,8 +169,14 @@ def _go_on() -> None:
         _lock.release()
     interrupted, _fork.held, _fork.interrupted, _fork.by = _fork.interrupted, False, False, 0
     _turn.release()
-    if interrupted:  # Ctrl-C during the wait was swallowed with the hook's error: deliver it again
-        _thread.start_new_thread(_thread.interrupt_main, ())  # in this hook it would be swallowed again
+    if interrupted:
+        _thread.start_new_thread(_interrupt_again, ())
+
+
+def _interrupt_again() -> None:
+    """Deliver a Ctrl-C that was swallowed with the hook's error; within a hook it would be swallowed again."""
+    _passed.get()
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def _let_go() -> None:
@@ -203,6 +216,7 @@ def before_other_hooks() -> None:
     atexit.register(_at_exit)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_hold_still, after_in_parent=_go_on, after_in_child=_let_go)
+        os.register_at_fork(after_in_parent=partial(_passed.put, None))  # runs no Python code that a signal could end
 
 
 before_other_hooks()
