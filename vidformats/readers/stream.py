@@ -35,10 +35,6 @@ HELD = 12
 """Frames that a decoder holds: those that others depend on, and those in its pool."""
 
 
-class Lost(Exception):
-    """The wanted frame did not come."""
-
-
 @dataclass
 class Lent:
     """A decoder that keeps its place between reads.

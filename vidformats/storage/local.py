@@ -77,7 +77,6 @@ class LocalFile:
         self, path: str | os.PathLike[str], fd: int | None = None, mapped: bool = False, parent: int | None = None
     ):
         self.url = self.path = os.fspath(path)
-        self._parent = parent
         if parent is None:
             self._fd = os.open(self.path, _flags()) if fd is None else fd
         else:
