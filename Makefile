@@ -48,7 +48,7 @@ record: $(VENV)/.bench
 
 # What is installed here must be importable, or the tests fail. PyTorch is due on Python 3.11 only, where its CPU build is
 # a file; elsewhere the tests that need it are skipped, and say so.
-EXTRAS := av,simplejpeg,deflate,hdf5plugin,numcodecs,skimage,xxhash,imageio_ffmpeg,matplotlib,pandas,pyarrow,sklearn
+EXTRAS := av,dask,distributed,simplejpeg,deflate,hdf5plugin,numcodecs,skimage,xxhash,imageio_ffmpeg,matplotlib,pandas,pyarrow,sklearn
 TORCH = $(if $(filter 3.11,$(VERSION)),torch)
 
 test: check
