@@ -12,7 +12,7 @@ import numpy as np
 from vidformats.errors import FormatError
 from vidformats.format import Reader
 from vidformats.readers.image_headers import PNM, Header, read_header, tiff_tags
-from vidformats.select import Plan, blocks
+from vidformats.select import Crop, Plan, blocks
 from vidformats.storage.base import ByteSource
 from vidformats.threads import share
 
@@ -94,14 +94,14 @@ class ImageReader(Reader):
             part: int = getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{factor}")  # grey adds nothing to the bit of the factor
             self._decoder = cv2, flags | part, small if self.shape[1] == 1 else (*small, 3)
 
-    def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
-        """Decode each wanted image once."""
-        decode, n = self._decode, len(plan.frames)
+    def read(self, plan: Plan, out: np.ndarray, threads: int = 1) -> None:
+        """Decode each wanted image once; a crop is split from the decoded image, which is never copied whole."""
+        decode, n, crop = self._decode, len(plan.frames), plan.crop
 
         def work(mine: Iterator[slice]) -> None:
             for block in mine:
                 for frame, row in zip(plan.frames[block].tolist(), plan.rows[block].tolist(), strict=True):
-                    decode(frame, out[row])
+                    decode(frame, out[row], crop)
 
         share(work, blocks(n, min(TURN, n // (4 * threads))), min(threads, n))
 
@@ -109,7 +109,7 @@ class ImageReader(Reader):
         """Decode one image."""
         self._decode(frame, out)
 
-    def _decode(self, frame: int, out: np.ndarray) -> None:
+    def _decode(self, frame: int, out: np.ndarray, crop: Crop | None = None) -> None:
         cv2, flags, expected = self._decoder
         data, path = self._bytes(frame)
         header = _header(data, path)
@@ -127,10 +127,13 @@ class ImageReader(Reader):
             raise FormatError(path, f"cannot be decoded: damaged, or a kind of {header.codec} that is not supported")
         if image.shape != expected or image.dtype != self.dtype or header.orientation > 1:
             image = self._fitted(image, header, path)
-        if len(expected) == 2:
-            out[0] = image
-        else:
+        if crop:
+            image = image[crop[1:]]
+        if len(out) == 3 == image.ndim and out.flags.c_contiguous:
             cv2.split(image, [out[2], out[1], out[0]])  # OpenCV decodes to BGR
+        else:
+            planes = np.atleast_3d(image).transpose(2, 0, 1)[::-1]
+            out[...] = planes[crop[0]] if crop else planes
 
     def _fitted(self, image: np.ndarray, header: Header, path: str) -> np.ndarray:
         """Return an image as stored in the orientation, size, depth and colour of the video."""
