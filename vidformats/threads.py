@@ -28,7 +28,16 @@ def default_threads() -> int:
     All CPUs this process may run on, by its affinity and its container's quota; 1 in a child process,
     such as a DataLoader's worker, because there the processes are the parallelism already.
     """
-    return cpus() if multiprocessing.parent_process() is None else 1
+    return cpus() if multiprocessing.parent_process() is None and not _child else 1
+
+
+_child = False
+
+
+def one_each() -> None:
+    """Make one thread the default of this process: it is one of several that share the CPUs."""
+    global _child
+    _child = True
 
 
 def cpus() -> int:
