@@ -127,7 +127,7 @@ def from_table(measured: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def _recording(result: Any, benchmarks: Mapping[str, dict]) -> dict[str, Any]:
+def _recording(result: Any, benchmarks: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     machine = {
         key: str(result.params[key])
         for key in ("machine", "os", "arch", "cpu", "num_cpu", "ram")
@@ -145,7 +145,7 @@ def _recording(result: Any, benchmarks: Mapping[str, dict]) -> dict[str, Any]:
     }
 
 
-def _rows(result: Any, benchmarks: Mapping[str, dict]) -> list[tuple]:
+def _rows(result: Any, benchmarks: Mapping[str, dict[str, Any]]) -> list[tuple[Any, ...]]:
     costs = {
         (name, measure): dict(_cases(result, benchmarks.get(f"{name}.{measure}")))
         for name, suite in SUITES.items()
@@ -166,7 +166,7 @@ def _rows(result: Any, benchmarks: Mapping[str, dict]) -> list[tuple]:
     return list({row[:5]: row for row in reversed(rows)}.values())[::-1]
 
 
-def _cases(result: Any, benchmark: dict | None) -> Iterator[tuple[tuple[str, str], tuple]]:
+def _cases(result: Any, benchmark: dict[str, Any] | None) -> Iterator[tuple[tuple[str, str], tuple[Any, ...]]]:
     """Yield of every case measured its two parameters, value, quartiles and place in the product."""
     if benchmark is None or benchmark["name"] not in result.get_all_result_keys():
         return

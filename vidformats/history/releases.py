@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from vidformats.history.runner import run_asv
 
@@ -291,7 +292,7 @@ def _git(folder: Path, *arguments: str, given: str | None = None) -> str:
     return done.stdout
 
 
-def _configuration(library: Library) -> dict:
+def _configuration(library: Library) -> dict[str, Any]:
     pip = "python -m pip"
     return {
         "version": 1,

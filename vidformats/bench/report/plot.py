@@ -15,7 +15,7 @@ WAYS = (
 """Way, its figure, a colour that people with any colour vision tell from the other, name, and where a label stands."""
 
 
-def times(result: dict[str, Any], path: str | os.PathLike) -> None:
+def times(result: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Draw the time of each row both ways, the fastest on top, and save the picture.
 
     Parameters
