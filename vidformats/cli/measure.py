@@ -22,9 +22,11 @@ from vidformats.bench.measure import corpus, disk
 from vidformats.bench.measure.access import ACCESS
 from vidformats.bench.measure.cache import is_tmpfs
 from vidformats.bench.published import N_FRAMES, SIZE
+from vidformats.bench.report import answers
 from vidformats.bench.report import limits as near
 from vidformats.bench.report import table as report
 from vidformats.bench.report.document import machine_line, replace_block
+from vidformats.bench.report.document import table as markdown_table
 from vidformats.registry import FORMATS
 
 console = Console()
@@ -114,6 +116,12 @@ def table(
 @click.option("--cold", is_flag=True, help="Evict each file from the page cache first, and verify that.")
 @click.option("--add", is_flag=True, help="Add to what the --json file holds.")
 @document_option
+@click.option(
+    "--answers",
+    "answers_file",
+    type=click.Path(exists=True, path_type=Path),
+    help="Put the best formats for each content, frame size, access and state of the page cache into this document.",
+)
 def limits(
     kinds: tuple[str, ...],
     frames: int,
@@ -127,12 +135,14 @@ def limits(
     cold: bool,
     add: bool,
     document: Path | None,
+    answers_file: Path | None,
 ) -> None:
     """Measure each format against a copy of the same bytes, for each way in which training reads.
 
     All loads and the copy run interleaved in one process; lossless formats must return the source's pixels.
     """
     _check_outputs(json_file, None, document, "limits")
+    _check_outputs(None, None, answers_file, "answers")
     # What another decoder gives is known of the formats that need no extra.
     usual = [name for name in vf.formats() if not FORMATS[name].extra]
     chosen, asked = list(names) or usual, list(accesses) or list(ACCESS)
@@ -149,6 +159,9 @@ def limits(
     if document:
         tables = "\n".join(map(near.markdown, results))
         document.write_text(replace_block(document.read_text(), "limits", tables))
+    if answers_file:
+        best = markdown_table(answers.COLUMNS, answers.rows(results), figures=False)
+        answers_file.write_text(replace_block(answers_file.read_text(), "answers", best))
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import click
 
 from vidformats.bench.published import ROWS
+from vidformats.bench.report import answers
 from vidformats.bench.report import table as report
 from vidformats.bench.report.document import machine_line
 from vidformats.history.recordings import COLUMNS, from_table, recordings
@@ -105,8 +106,10 @@ def publish(folder: Path, config: str) -> Path:
     recorded.sort(key=lambda one: one["machine"].get("machine") != LOCAL)
     found = [*(from_table(*table) for table in mine), *recorded, *(from_table(*table) for table in theirs)]
     whose = "Measured on this machine." if mine else "Recorded by the authors of vidformats; make bench measures yours."
+    limits = folder / "docs" / "results" / "limits.json"
+    best = answers.rows(json.loads(limits.read_text())) if limits.exists() else []
     (html_dir / "index.html").write_text(
-        landing(found, [table for table, _ in mine or theirs], nav("index.html"), whose)
+        landing(found, [table for table, _ in mine or theirs], nav("index.html"), whose, best)
     )
 
     for name in libraries:
@@ -286,7 +289,13 @@ def _subjects(repository: Path) -> dict[str, str]:
     return {line[:40]: line[41:] for line in done.stdout.splitlines()}
 
 
-def landing(recordings: list[dict[str, Any]], tables: list[dict[str, Any]], nav: str, whose: str = "") -> str:
+def landing(
+    recordings: list[dict[str, Any]],
+    tables: list[dict[str, Any]],
+    nav: str,
+    whose: str = "",
+    best: list[list[str]] | None = None,
+) -> str:
     """Return the page that answers which format to choose.
 
     Parameters
@@ -300,6 +309,8 @@ def landing(recordings: list[dict[str, Any]], tables: list[dict[str, Any]], nav:
         As `navigation` returns it.
     whose : str
         Who measured the tables.
+    best : list of list of str, optional
+        As `vidformats.bench.report.answers.rows` returns them.
 
     Returns
     -------
@@ -307,6 +318,13 @@ def landing(recordings: list[dict[str, Any]], tables: list[dict[str, Any]], nav:
         HTML that makes no request: data, chart and scripts are in it.
     """
     published = _published(tables, whose)
+    if best:
+        caption = "Frames per second and MB on disk, recorded by the authors of vidformats; = joins ties."
+        published = (
+            "<h2>By content, frame size and access</h2>"
+            + _html_table("answers", caption, answers.COLUMNS, best)
+            + published
+        )
     if not recordings:
         body, scripts = Template(_text("empty.html")).substitute(published=published), ""
     else:

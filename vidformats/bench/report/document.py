@@ -26,8 +26,8 @@ def replace_block(text: str, name: str, body: str) -> str:
     return f"{before}{start}\n{body}\n{end}{after}"
 
 
-def table(columns: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table whose first column is text and whose other columns are figures.
+def table(columns: list[str], rows: list[list[str]], figures: bool = True) -> str:
+    """Return a Markdown table whose first column is text, and whose other columns are figures or text.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
     | --- | ---: |
     | npy | 14 |
     """
-    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    lines = [columns, ["---", *["---:" if figures else "---"] * (len(columns) - 1)], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from vidformats.bench.measure import access, corpus
+from vidformats.bench.measure import access, corpus, disk
 from vidformats.bench.measure.clock import ratios
 from vidformats.bench.measure.loads import in_own_process
 from vidformats.bench.measure.machine import facts
@@ -59,7 +59,7 @@ def measure(
     -------
     dict
         Fit for JSON. ``seconds`` : access -> format (and ``"copy"``) -> list over the rounds. ``memory`` : format ->
-        peak of loading every 4th frame over the bytes it returns; empty if not measured.
+        peak of loading every 4th frame over the bytes it returns; empty if not measured. ``disk`` : format -> bytes.
     """
     threads = threads or default_threads()
     corpus.build(folder, kind, names, n_frames, size, progress=lambda name: progress(f"{kind}: {name} written"))
@@ -74,7 +74,8 @@ def measure(
         progress(f"{kind}: {how}")
     memory = {} if cold or "every_4th" not in accesses else {name: _memory(folder, name, threads) for name in names}
     run = {"content": kind, "n_frames": n_frames, "size": size, "rounds": rounds, "threads": threads, "cold": cold}
-    return run | {"machine": facts(folder), "seconds": seconds, "memory": memory}
+    sizes = {name: disk.size(path) for name, path in paths.items()}
+    return run | {"machine": facts(folder), "seconds": seconds, "memory": memory, "disk": sizes}
 
 
 def _memory(folder: Path, name: str, threads: int) -> float | None:
