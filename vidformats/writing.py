@@ -92,8 +92,7 @@ def write(
         try:
             form.write(source, unfinished)
         except Exception as error:
-            _name_the_path(error, unfinished, path)
-            raise
+            raise _named(error, unfinished, path) from error.__cause__
         _put_in_place(unfinished, target, form.sidecars)
     return str(path)
 
@@ -113,11 +112,22 @@ def _check_target(form: Format, target: Path) -> None:
             raise FileExistsError(f"{sidecar}: is no sidecar of {form.name}; move it, or write to another name")
 
 
-def _name_the_path(error: Exception, unfinished: Path, path: Path) -> None:
-    """Let an error name the path that the user knows."""
+def _named(error: Exception, unfinished: Path, path: Path) -> Exception:
+    """Return the error with the path that the user knows in place of the unfinished one."""
+
+    def known(text: Any) -> Any:
+        return text.replace(str(unfinished), str(path)) if isinstance(text, str) else text
+
     if isinstance(error, OSError) and error.filename is not None:
-        error.filename = os.fsdecode(error.filename).replace(str(unfinished), str(path))
-    error.args = tuple(a.replace(str(unfinished), str(path)) if isinstance(a, str) else a for a in error.args)
+        name = os.fsdecode(error.filename)
+        try:
+            error.filename = known(name)
+        except AttributeError:  # PyAV's are errors of the system too, but can't be changed
+            if str(unfinished) in name and error.errno is not None:
+                return OSError(error.errno, error.strerror, known(name)).with_traceback(error.__traceback__)
+            return error
+    error.args = tuple(known(part) for part in error.args)
+    return error
 
 
 # The hidden folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 import re
 from collections import Counter
@@ -28,6 +29,9 @@ KINDS = {
     ".webp": (".webp",),
 }
 """Which files of a folder are its frames, by the suffix that is written."""
+
+ENCODERS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+"""What Pillow calls them."""
 
 TOLERANCE = {".jpg": 8.0, ".png": 0.0, ".webp": 8.0}
 """Mean absolute error in grey levels. Halved chroma and the default quantisation cost natural content 2 to 4
@@ -108,7 +112,9 @@ class Images(Format):
 
             def save(k: int, first: int = first, frames: np.ndarray = frames) -> None:
                 pixels = frames[k, 0] if frames.shape[1] == 1 else np.ascontiguousarray(frames[k].transpose(1, 2, 0))
-                Image.fromarray(pixels).save(path / f"{first + k}{self.suffix}", **options)
+                encoded = io.BytesIO()  # not the file: Pillow does not notice if a full disk takes only a part of it
+                Image.fromarray(pixels).save(encoded, ENCODERS[self.suffix], **options)
+                (path / f"{first + k}{self.suffix}").write_bytes(encoded.getbuffer())
 
             spread(save, range(len(block)), self.threads)
             done += len(block)

@@ -49,6 +49,9 @@ USUAL_RATE = 25
 SMALLEST = 16
 """Frames are padded to this many pixels a side: OpenCV 5.0 corrupts the heap writing motion JPEG at 4 x 4."""
 
+PROBE = 4 << 20
+"""Bytes that are written to learn whether the disk is full: more than a frame takes."""
+
 MPEG4_TOLERANCE, MJPEG_TOLERANCE = 6.0, 5.0
 """Half the resolution in colour, and coarse steps: `vidformats.bench.content.scene` suffers 3.8 and 2.9 at 120 x 120,
 4.6 and 3.8 at 32 x 32, 3.1 and 2.2 at 360 x 360. White noise is hopeless: 53 and 45, of 64 for a grey frame."""
@@ -137,6 +140,7 @@ class Movie(Film):
         fps, assumed = rate_of(self.fps, video)
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, fps, size, True)
         if not writer.isOpened():
+            _ask_the_disk(path)
             asked = f"{self.fourcc!r} at {fps} fps into {path.suffix or 'a file without ending'}"
             raise OSError(f"{path}: OpenCV can't write {asked}; try 'mp4v' into .mp4 or 'MJPG' into .avi")
         n_frames = 0
@@ -153,8 +157,15 @@ class Movie(Film):
         except FormatError:  # not even its headers
             written = 0
         if written != n_frames:
+            _ask_the_disk(path)
             raise OSError(f"{path}: {written} of {n_frames} frames were written; is the disk full?")
         note(path, (n_frames, channels, height, width), **({"fps_assumed": True} if assumed else {}))
+
+
+def _ask_the_disk(path: Path) -> None:
+    """Raise the system's error if it takes no more bytes: OpenCV does not say why it could not write."""
+    with open(path, "ab") as file:
+        file.write(bytes(PROBE))
 
 
 def rate_of(fps: float | None, video: Source) -> tuple[float, bool]:
