@@ -20,6 +20,17 @@ def test_a_format_error_survives_pickling_and_a_loaders_rebuilding():
     assert str(type(error)("message of a worker")) == "message of a worker"
 
 
+@pytest.mark.parametrize("name", ["\x1b[31mred", "two\nlines", "nul\0", "\udcff", "\u202eturned"])
+def test_no_file_writes_to_a_terminal(name):
+    error = vf.FormatError(f"folder/{name}.npy", f"has no {name}")
+    for text in (str(error), str(pickle.loads(pickle.dumps(error)))):
+        assert text.isprintable()
+        assert text.encode()
+        assert name.encode("unicode_escape").decode() in text
+    assert error.path == f"folder/{name}.npy"
+    assert len(str(vf.FormatError("a", "x" * 100_000))) < 2000
+
+
 def test_pick():
     assert pick("f", ["a", "video"], None, "member") == "video"
     assert pick("f", ["a"], None, "member") == pick("f", ["a", "b"], "a", "member") == "a"

@@ -166,7 +166,7 @@ def pick(
     if wanted is None and len(names) == 1:
         return names[0]
     have = ", ".join(sorted(names)[:20]) or "none of numbers"
-    fault = f"has no {wanted!r}" if wanted is not None else f"needs {option}= to choose"
+    fault = f"has no {wanted!r} that can be read" if wanted is not None else f"needs {option}= to choose"
     raise FormatError(path, f"{fault}; it holds {have}")
 
 
