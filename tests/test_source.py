@@ -232,6 +232,33 @@ def test_a_source_that_gives_what_it_did_not_announce(tmp_path, name):
         assert sorted(os.listdir(tmp_path)) == listing, kind
 
 
+@every
+def test_an_array_of_dask(tmp_path, name):
+    """Dask believes the dtype and shapes that it is told, and knows some shapes only when it has computed."""
+    dask = pytest.importorskip("dask.array")
+    lazy = dask.from_array(VIDEO, chunks=(4, 3, 5, 18))
+    np.testing.assert_array_equal(vf.load(store(lazy, tmp_path, name)), vf.load(store(VIDEO, tmp_path, name)))
+    with vf.open(store(VIDEO, tmp_path, name)) as video:
+        backed = dask.from_array(video, chunks=(4, 3, 16, 18))
+        np.testing.assert_array_equal(backed[::2].compute(), video[::2])
+        (tmp_path / "copy").mkdir()
+        copy = vf.load(store(backed[:6] // 2, tmp_path / "copy", name))
+        if vf.get_format(name).tolerance == 0:
+            np.testing.assert_array_equal(copy, VIDEO[:6] // 2)
+    before, listing = vf.load(store(VIDEO, tmp_path, name)), sorted(os.listdir(tmp_path))
+    lies = {
+        "got .* of float64": lazy.map_blocks(lambda block: block / 2.0, dtype="u1"),
+        r"got \(\d+, 3, 16, 18\) of uint8": lazy.map_blocks(lambda block: block[:1], dtype="u1"),
+        "masked": dask.from_array(np.ma.masked_array(VIDEO, VIDEO > 100), chunks=4),
+        r"shape is known, got \(nan, 3, 16, 18\)": lazy[lazy.sum(axis=(1, 2, 3)) > 0],
+    }
+    for fault, lie in lies.items():
+        with pytest.raises(ValueError, match=fault):
+            store(lie, tmp_path, name)
+        np.testing.assert_array_equal(vf.load(store(VIDEO, tmp_path, name)), before)
+        assert sorted(os.listdir(tmp_path)) == listing
+
+
 def test_a_mask_that_hides_nothing_is_no_matter(tmp_path):
     path = vf.write(np.ma.masked_array(VIDEO, False), tmp_path / "a.npy")
     np.testing.assert_array_equal(vf.load(path), VIDEO)

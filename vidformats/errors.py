@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-
 LONGEST = 1000
 """Characters of a fault at most: libraries put whole headers of damaged files into their messages."""
 

@@ -46,6 +46,9 @@ class Source:
             self.shape: tuple[Any, ...] = video.shape
             self.dtype = video.dtype
         elif _is_stored(video):
+            if not all(n == n for n in video.shape):  # NaN: Dask's word for what it will only know when it computes
+                cure = "of a Dask array call compute_chunk_sizes() first"
+                raise ValueError(f"expected an array whose shape is known, got {tuple(video.shape)}; {cure}")
             self.shape, self.dtype, self._items = tuple(map(int, video.shape)), np.dtype(video.dtype), video
         elif isinstance(video, Iterable):
             n = n_frames if n_frames is not None else len(video) if isinstance(video, Sequence) else None
@@ -129,6 +132,8 @@ class Source:
 
 def _plain(array: Any) -> np.ndarray:
     """Return a plain array of whatever class came; masked pixels have no value to store."""
+    if isinstance(getattr(array, "_meta", None), np.ma.MaskedArray):
+        array = array.compute()  # a block of Dask's, which becomes an array without its mask
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise ValueError("masked pixels can't be stored; fill them first, as array.filled(0) does")
     return np.asarray(array)

@@ -3,10 +3,13 @@
 import ctypes
 import errno
 import glob
+import itertools
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -148,6 +151,70 @@ def test_nothing_outside_the_folder_is_read_unless_it_is_trusted(tmp_path, kind)
     ):
         vf.open(path)
     np.testing.assert_array_equal(vf.load(path, links=True), V)
+
+
+CIRCLES = {
+    "itself": {"v.h5": ["."]},
+    "two files": {"v.h5": ["w.h5"], "w.h5": ["v.h5"]},
+    "behind another": {"v.h5": ["w.h5"], "w.h5": ["x.h5"], "x.h5": ["w.h5"]},
+    "by other names": {"v.h5": ["./w.h5"], "w.h5": ["././v.h5"]},
+    "one of two": {"v.h5": ["x.h5", "w.h5"], "w.h5": ["v.h5"], "x.h5": []},
+}
+
+
+@pytest.mark.parametrize("kind", CIRCLES)
+def test_a_virtual_dataset_that_is_a_part_of_itself(tmp_path, kind):
+    """HDF5 follows the circle until the process has no stack left."""
+    for name, sources in CIRCLES[kind].items():
+        with h5py.File(tmp_path / name, "w") as file:
+            layout = h5py.VirtualLayout((4, *V.shape), "u1")
+            for k, source in enumerate(sources):
+                layout[k] = h5py.VirtualSource(source, "video", (4, *V.shape))[k]
+            file.create_virtual_dataset("video", layout)
+    with pytest.raises(vf.FormatError, match="is a part of itself"):
+        vf.open(tmp_path / "v.h5")
+
+
+def test_a_chain_of_virtual_datasets_and_a_part_used_twice(tmp_path):
+    store(tmp_path / "0.h5", "data", V, mode="w")
+    for k in range(1, 60):
+        with h5py.File(tmp_path / f"{k}.h5", "w") as file:
+            layout = h5py.VirtualLayout((2, *V.shape), "u1")
+            for half in range(2):
+                part = h5py.VirtualSource(f"{k - 1}.h5", "data", V.shape if k == 1 else (2, *V.shape))
+                layout[half] = part if k == 1 else part[half]
+            file.create_virtual_dataset("data", layout)
+    assert_as_h5py(tmp_path / "12.h5", "data")
+    with pytest.raises(vf.FormatError, match="more than 40 deep"):
+        vf.open(tmp_path / "59.h5")
+
+
+@pytest.mark.parametrize("kind", ["inside", "outside", "circle"])
+def test_the_parts_of_a_virtual_dataset_that_are_counted(tmp_path, kind):
+    """Detectors write a file for every some frames, and a virtual dataset without end over all there will be."""
+    (tmp_path / "sub").mkdir()
+    names = {"inside": "sub/part%b.h5", "outside": "../part%b.h5", "circle": "sub/part%b.h5"}
+    main = tmp_path / "v.h5" if kind != "outside" else tmp_path / "sub" / "v.h5"
+    with h5py.File(main, "w", libver="latest") as file:
+        space = h5py.h5s.create_simple(V.shape, (h5py.h5s.UNLIMITED, *V.shape[1:]))
+        block = (4, *V.shape[1:])
+        place = space.copy()
+        place.select_hyperslab((0,) * 4, (h5py.h5s.UNLIMITED, 1, 1, 1), (4, 1, 1, 1), block)
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_virtual(place, names[kind].encode(), b"/data", h5py.h5s.create_simple(block))
+        h5py.h5d.create(file.id, b"video", h5py.h5t.STD_U8LE, space, plist)
+    for k in range(3):
+        store(main.parent / names[kind].replace("%b", str(k)), "data", V[4 * k : 4 * k + 4], mode="w")
+    if kind == "circle":
+        with h5py.File(tmp_path / "sub" / "part1.h5", "w") as file:
+            file["data"] = h5py.ExternalLink("../v.h5", "/video")
+    if kind == "inside":
+        assert_as_h5py(main)
+        with vf.open(main) as video:
+            np.testing.assert_array_equal(video[:], V)
+    else:
+        with pytest.raises(vf.FormatError, match="leads out" if kind == "outside" else "part of itself"):
+            vf.open(main)
 
 
 @pytest.mark.parametrize("kind", ["virtual", "external"])
@@ -296,6 +363,60 @@ def test_edges_that_are_stored_without_filters(tmp_path, filters, chunks):
         data = h5py.h5d.create(file.id, b"video", h5py.h5t.py_create(video.dtype), space, plist)
         data.write(h5py.h5s.ALL, h5py.h5s.ALL, video)
     assert_as_h5py(path)
+
+
+@pytest.mark.parametrize("shape", [(64, 3, 20, 24), (64, 3, 200, 240)], ids=["small", "more than 4 MB"])
+@pytest.mark.parametrize(
+    "change", [lambda n: n - 1, lambda n: n + 1, lambda n: n // 2, lambda n: 2 * n, lambda n: 0, lambda n: 2**32 - 1]
+)
+def test_an_unfiltered_chunk_that_says_it_is_of_another_size(tmp_path, shape, change):
+    """What a chunk does not fill would be memory that held something else before."""
+    video = np.random.default_rng(0).integers(1, 255, shape, np.uint8)
+    store(tmp_path / "v.h5", "video", video, mode="w", chunks=shape)
+    content = bytearray((tmp_path / "v.h5").read_bytes())
+    at = content.find(struct.pack("<I", video.nbytes), content.find(b"TREE\x01"))
+    struct.pack_into("<I", content, at, change(video.nbytes))
+    (tmp_path / "v.h5").write_bytes(content)
+    out = np.full(shape, 77, np.uint8)
+    try:
+        vf.open(tmp_path / "v.h5").read(out=out)
+    except vf.FormatError:
+        return
+    np.testing.assert_array_equal(out, video)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"fletcher32": True}, {"fletcher32": True, "compression": "gzip"}, {"shuffle": True, "fletcher32": True}],
+)
+def test_a_frame_of_a_large_chunk_takes_little_more_memory_than_the_chunk(tmp_path, options):
+    video = np.zeros((100, 3, 200, 200), np.uint8)
+    store(tmp_path / "v.h5", "video", video, mode="w", chunks=video.shape, **options)
+    vf.load(tmp_path / "v.h5", 0)  # what is imported for it
+    tracemalloc.start()
+    try:
+        with vf.open(tmp_path / "v.h5") as opened:
+            assert not opened[3].any()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < (2.2 if "shuffle" in options else 1.2) * video.nbytes
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "f8"])
+def test_filters_in_any_order(tmp_path, number, dtype):
+    """Twice deflated, shuffled after a checksum, ...: HDF5 lets programs chain them as they like."""
+    video = V.astype(dtype) * 3
+    for names in itertools.product(("set_shuffle", "set_deflate", "set_fletcher32"), repeat=number):
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((5, 2, 7, 9))
+        for name in names:
+            getattr(plist, name)(*([4] if name == "set_deflate" else []))
+        with h5py.File(tmp_path / "v.h5", "w") as file:
+            kind, space = h5py.h5t.py_create(video.dtype), h5py.h5s.create_simple(V.shape)
+            h5py.h5d.create(file.id, b"video", kind, space, plist).write(h5py.h5s.ALL, h5py.h5s.ALL, video)
+        np.testing.assert_array_equal(vf.load(tmp_path / "v.h5", slice(3, 9)), video[3:9], str(names))
 
 
 @pytest.mark.parametrize("chunks", [None, (1, 3, 20, 24), (5, 2, 7, 9)])

@@ -49,6 +49,14 @@ def number_dtype(path: str, dtype: Any) -> np.dtype:
     return stored
 
 
+def check_shape(path: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Raise `FormatError` if NumPy makes no such array, or if it is empty and yet has a great many frames."""
+    whole = prod(n or 1 for n in shape) * dtype.itemsize  # NumPy's own limit counts the empty axes so
+    many = 0 in shape and shape[0] > EMPTY_FRAMES
+    if not 1 <= len(shape) <= MAX_AXES or min(shape) < 0 or whole >= 1 << 63 or many:
+        raise FormatError(path, f"claims the shape {tuple(shape)} of {dtype}, which no video has")
+
+
 def check_layout(path: str, size: int, offset: int, shape: tuple[int, ...], dtype: Any) -> np.dtype:
     """Return the dtype if `size` bytes can hold such an array from `offset` on; nothing is allocated.
 
@@ -58,10 +66,9 @@ def check_layout(path: str, size: int, offset: int, shape: tuple[int, ...], dtyp
         Where the file is too short for what is claimed, or the claim makes no sense.
     """
     stored = number_dtype(path, dtype)
-    whole = prod(n or 1 for n in shape) * stored.itemsize  # NumPy's own limit counts the empty axes so
-    empty = 0 in shape and (whole >= 1 << 63 or shape[0] > EMPTY_FRAMES)
-    if not 1 <= len(shape) <= MAX_AXES or min(shape) < 0 or offset < 0 or empty:
-        raise FormatError(path, f"claims the shape {tuple(shape)} at byte {offset}, which no video has")
+    check_shape(path, shape, stored)
+    if offset < 0:
+        raise FormatError(path, f"claims an array at byte {offset}")
     need = offset + prod(shape) * stored.itemsize
     if need > size:
         claim = f"{tuple(shape)} of {stored} from byte {offset} on needs {need}"

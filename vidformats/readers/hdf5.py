@@ -9,7 +9,9 @@ import contextlib
 import errno
 import importlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
+from itertools import count
 from typing import Any, NamedTuple
 
 import h5py
@@ -21,7 +23,7 @@ from vidformats.errors import FormatError
 from vidformats.format import Reader, pick
 from vidformats.readers.boxes import BoxReader
 from vidformats.readers.chunks import ChunkReader
-from vidformats.readers.extent import ExtentReader
+from vidformats.readers.extent import ExtentReader, check_shape
 from vidformats.readers.hdf5_index import chunk_index, codecs_of
 from vidformats.storage.base import ByteSource
 from vidformats.storage.local import changed, open_source
@@ -30,6 +32,8 @@ handles.before_other_hooks()
 
 HOPS = 40
 """Links followed one after another, as many as Linux follows: more are a circle."""
+
+_PRINTED = re.compile("%[b%]")
 
 # What HDF5 and h5py make of a damaged file.
 FAULTS = (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError)
@@ -103,6 +107,7 @@ def _open(
             if not hasattr(reader, "source"):
                 reader.source = source
         else:
+            check_shape(source.url, found.shape, found.dtype)
             reader = _reader(source, file, found, matlab, links)
         return reader
     except FormatError:
@@ -200,10 +205,12 @@ def _check_filters(url: str, data: h5py.Dataset) -> None:
 
 def _empty(data: h5py.Dataset, matlab: str) -> np.ndarray:
     """Return what an empty variable of MATLAB's stands for: it holds its shape instead."""
-    shape, kind = tuple(int(n) for n in data[()]), data.attrs["MATLAB_class"].decode()
+    dims, kind = tuple(int(n) for n in data[()]), data.attrs["MATLAB_class"].decode()
+    shape, dtype = dims if matlab == "mat" else dims[::-1], np.dtype("u1" if kind == "logical" else kind)
     if 0 not in shape:
-        raise ValueError(f"an empty variable has the shape {shape}")
-    return np.empty(shape if matlab == "mat" else shape[::-1], "u1" if kind == "logical" else kind)
+        raise ValueError(f"an empty variable has the shape {dims}")
+    check_shape(data.file.filename, shape, dtype)
+    return np.empty(shape, dtype)
 
 
 # Finding the dataset
@@ -272,33 +279,62 @@ def _is_numeric(item: Any, matlab: bool) -> bool:
 # Other files
 
 
-def _places(data: h5py.Dataset, url: str, seen: set[tuple[str, str]]) -> Iterator[str]:
-    """Yield the files that hold the data besides `url` itself, through virtual datasets of virtual datasets too."""
+Known = tuple[str, tuple[int, int]]
+"""What tells one dataset from all others: its file, and its address there."""
+
+
+def _places(data: h5py.Dataset, url: str, done: set[Known], under: tuple[Known, ...] = ()) -> Iterator[str]:
+    """Yield the files that hold the data besides `url` itself, through virtual datasets of virtual datasets too.
+
+    Parameters
+    ----------
+    data : h5py.Dataset
+    url : str
+        Its file.
+    done : set of Known
+        Datasets that were looked at: parts are often the same.
+    under : tuple of Known
+        The virtual datasets of which it is a part.
+
+    Raises
+    ------
+    FormatError
+        If one is a part of itself, or they go too deep: HDF5 would follow them until the process ends.
+    """
+    me = os.path.realpath(url), h5py.h5g.get_objinfo(data.id).objno
+    if me in under or len(under) == HOPS:
+        fault = "is a part of itself" if me in under else f"has parts of parts, more than {HOPS} deep"
+        raise FormatError(url, f"has a virtual dataset that {fault}: {data.name}")
+    if me in done:
+        return
     for name, _, _ in data.external or ():
         yield os.path.join(os.getcwd(), name)
-    for part in data.virtual_sources() if data.is_virtual else ():
-        path = url if part.file_name == "." else os.path.join(os.path.dirname(url), part.file_name)
-        if (path, part.dset_name) in seen:
-            continue
-        seen.add((path, part.dset_name))
-        if path != url:
-            yield path
-        yield from _further(path, part.dset_name, seen)
+    for pattern in {(part.file_name, part.dset_name) for part in (data.virtual_sources() if data.is_virtual else ())}:
+        # %b counts the files or datasets that a part without end goes on in; HDF5 stops at the first that is not there.
+        for k in count() if any("%b" in text.replace("%%", "") for text in pattern) else (0,):
+            name, inside = (_PRINTED.sub(lambda mark, k=k: {"%b": str(k)}.get(mark[0], "%"), text) for text in pattern)
+            place = url if name == "." else os.path.join(os.path.dirname(url), name)
+            if place != url:
+                yield place
+            if not (yield from _further(place, inside, done, (*under, me))):
+                break
+    done.add(me)
 
 
-def _further(path: str, name: str, seen: set[tuple[str, str]]) -> Iterator[str]:
-    """Yield the files that a part of a virtual dataset leads on to."""
+def _further(path: str, name: str, done: set[Known], under: tuple[Known, ...]) -> Generator[str, None, bool]:
+    """Yield the files that a part of a virtual dataset leads on to, and return whether there is such a dataset."""
     for _ in range(HOPS):
         if not os.path.isfile(path):
-            return  # HDF5 gives the fill value
+            return False  # HDF5 gives the fill value
         with h5py.File(path, "r") as file:
             found = _locate(file, name)
             if not isinstance(found, Link):
                 if isinstance(found, h5py.Dataset):
-                    yield from _places(found, path, seen)
-                return
+                    yield from _places(found, path, done, under)
+                return isinstance(found, h5py.Dataset)
         path, name = os.path.join(os.path.dirname(path), found.file), found.path
         yield path
+    return False
 
 
 def _place(url: str, name: str, links: bool, exists: bool = True) -> str:

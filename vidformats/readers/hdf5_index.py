@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vidformats.codecs.base import Codec
 from vidformats.codecs.deflate import Deflate
+from vidformats.errors import FormatError
 from vidformats.select import blocks
 from vidformats.storage.base import ByteSource
 
@@ -34,16 +35,17 @@ _NODE = 64  # entries in a node of the B-tree, HDF5's default
 def codecs_of(dataset: h5py.Dataset) -> list[Codec] | None:
     """Return what undoes the filters of a dataset, the last filter first; None if one is not known here.
 
-    Deflate is ours; shuffle and Fletcher-32 are numcodecs', so without it HDF5 itself reads such chunks.
+    Deflate is ours; shuffle and Fletcher-32 are numcodecs', so without it HDF5 itself reads such chunks. So it does if
+    they come in an unusual order: of what was deflated nobody knows the size, and it has no whole items to shuffle.
     """
     filters = dataset.id.get_create_plist()
     nbytes = prod(dataset.chunks) * dataset.dtype.itemsize
     codecs: list[Codec] = []
     for k in range(filters.get_nfilters()):
         code, _, values, _ = filters.get_filter(k)
-        if code == _DEFLATE:
+        if code == _DEFLATE and not any(isinstance(codec, Deflate) for codec in codecs):
             codecs.append(Deflate(nbytes))
-        elif code == _SHUFFLE and numcodecs:
+        elif code == _SHUFFLE and numcodecs and k == 0 and values:
             codecs.append(numcodecs.Shuffle(values[0]))
         elif code == _FLETCHER32 and numcodecs:
             codecs.append(numcodecs.Fletcher32())
@@ -103,7 +105,9 @@ def chunk_index(
             return None
         table = _from_library(dataset)
     cells, masks, offsets, sizes = table
-    if masks.any() or (sizes < 1).any() or prod(grid) > SPARSE * (len(offsets) + 1024):
+    if (sizes < 1).any():  # of which HDF5 would give memory that held something else before
+        raise FormatError(file.url, f"is damaged: a chunk of {dataset.name} has no bytes")
+    if masks.any() or prod(grid) > SPARSE * (len(offsets) + 1024):
         return None
     index = np.zeros((2, *grid), np.int64)
     index.reshape(2, -1)[:, cells] = offsets, sizes
