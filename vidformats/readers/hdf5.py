@@ -33,8 +33,6 @@ handles.before_other_hooks()
 HOPS = 40
 """Links followed one after another, as many as Linux follows: more are a circle."""
 
-_PRINTED = re.compile("%[b%]")
-
 # What HDF5 and h5py make of a damaged file.
 FAULTS = (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError)
 
@@ -312,13 +310,18 @@ def _places(data: h5py.Dataset, url: str, done: set[Known], under: tuple[Known, 
     for pattern in {(part.file_name, part.dset_name) for part in (data.virtual_sources() if data.is_virtual else ())}:
         # %b counts the files or datasets that a part without end goes on in; HDF5 stops at the first that is not there.
         for k in count() if any("%b" in text.replace("%%", "") for text in pattern) else (0,):
-            name, inside = (_PRINTED.sub(lambda mark, k=k: {"%b": str(k)}.get(mark[0], "%"), text) for text in pattern)
+            name, inside = (_printed(text, k) for text in pattern)
             place = url if name == "." else os.path.join(os.path.dirname(url), name)
             if place != url:
                 yield place
             if not (yield from _further(place, inside, done, (*under, me))):
                 break
     done.add(me)
+
+
+def _printed(text: str, number: int) -> str:
+    """Return a name as HDF5 prints it: ``%b`` is the number, ``%%`` a per cent sign."""
+    return re.sub("%[b%]", lambda mark: str(number) if mark[0] == "%b" else "%", text)
 
 
 def _further(path: str, name: str, done: set[Known], under: tuple[Known, ...]) -> Generator[str, None, bool]:
