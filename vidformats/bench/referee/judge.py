@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+from fractions import Fraction
 
 import numpy as np
 
@@ -78,3 +79,29 @@ def frames(
 def numbers(path: str | os.PathLike[str], size: tuple[int, int], ffmpeg: str | None = None) -> list[int]:
     """Return the number that each frame shows."""
     return [number_of(frame) for frame in frames(path, size, ffmpeg=ffmpeg)]
+
+
+def times(path: str | os.PathLike[str], ffmpeg: str | None = None) -> tuple[list[float], list[float]]:
+    """Return when each frame is shown.
+
+    Parameters
+    ----------
+    path : path-like
+    ffmpeg : str, optional
+        Another program than `program`.
+
+    Returns
+    -------
+    player, stream : list of float, seconds
+        Counted from the start of the file, as FFmpeg and players do; and as the file's own time stamps say.
+    """
+    player, stream = (_stamps(path, options, ffmpeg) for options in ([], ["-copyts"]))
+    return player, stream
+
+
+def _stamps(path: str | os.PathLike[str], options: list[str], ffmpeg: str | None) -> list[float]:
+    how = ["-map", "0:V:0?", "-fps_mode", "passthrough", "-enc_time_base", "demux", "-pix_fmt", "gray"]
+    said = run(*options, "-i", os.fspath(path), *how, "-c:v", "rawvideo", "-f", "framecrc", "-", ffmpeg=ffmpeg)
+    lines = said.decode().splitlines()
+    base = next(Fraction(line.split(":")[1].strip()) for line in lines if line.startswith("#tb"))
+    return [float(int(line.split(",")[2]) * base) for line in lines if not line.startswith("#")]

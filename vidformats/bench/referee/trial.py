@@ -1,0 +1,356 @@
+"""Clips x readers x requests: what each reader answered, judged by what FFmpeg's program shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidformats import testing
+from vidformats.bench.referee import child, judge
+from vidformats.bench.referee.clips import Clip
+from vidformats.bench.referee.roster import ADAPTERS, Home, Reader, home
+
+NUMBERED = Path(testing.__file__).with_name("numbered.py")
+
+ACCESSES = {
+    "frame": "single frames at random",
+    "frames": "eight frames by one call",
+    "scan": "all frames in turn",
+    "at": "the frame at a time",
+    "length": "how many frames there are",
+}
+"""What is asked, by the name of the adapter's call."""
+
+REQUESTS, FEW, BATCH = 200, 40, 8
+"""Frames asked for per clip and access; the same of readers that start a program to go back, and of large clips; and
+frames per batch call."""
+
+LARGE = 1_000_000
+"""Pixels of a frame from which on fewer are asked for."""
+
+LIMIT = 60.0
+"""Seconds that a cell may take."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What FFmpeg's program shows of a file.
+
+    Attributes
+    ----------
+    looks : list
+        Of each frame: the number it shows, or its thumbnail as hexadecimal digits.
+    player, stream : list of float, seconds
+        When each is shown, on both clocks that readers count by.
+    size : tuple of int
+        ``(H, W)`` of a frame.
+    """
+
+    looks: list[Any]
+    player: list[float]
+    stream: list[float]
+    size: tuple[int, int]
+
+
+def truth(path: Path, size: tuple[int, int]) -> Truth:
+    """Return what FFmpeg shows of a clip."""
+    return Truth(judge.numbers(path, size), *judge.times(path), size)
+
+
+@dataclass
+class Cell:
+    """What a reader answered to one kind of request about one clip.
+
+    Attributes
+    ----------
+    reader, clip, access : str
+    asked, right, wrong, refused, failed, hung : int, frames
+        Refused: the reader raised an error. Failed: its process died, or what it gave is no frame. Hung: it gave no
+        answer within the limit of the cell.
+    turned : int, frames
+        Of the right ones, those that were not turned upright as the file asks.
+    length, frames : int
+        How many the reader says there are, and how many there are; -1 where it was not asked or did not say.
+    seconds : float
+        For one frame, opening excluded.
+    opened : float, seconds
+    peak, read : int, bytes
+        Memory above that of the process before, and what was read from files.
+    error : str
+        The first, if there was one.
+    mistakes : list of list
+        The wrong ones: the frame that was asked for, what it looks like, and what was shown.
+    """
+
+    reader: str
+    clip: str
+    access: str
+    asked: int = 0
+    right: int = 0
+    wrong: int = 0
+    refused: int = 0
+    failed: int = 0
+    hung: int = 0
+    turned: int = 0
+    length: int = -1
+    frames: int = -1
+    seconds: float = 0.0
+    opened: float = 0.0
+    peak: int = 0
+    read: int = 0
+    error: str = ""
+    mistakes: list[list[Any]] = field(default_factory=list)
+
+    def row(self) -> dict[str, Any]:
+        """Return what is written into results: without defaults, and of the mistakes the first."""
+        kept = {k: v for k, v in asdict(self).items() if v != getattr(type(self), k, None)}
+        kept["mistakes"] = self.mistakes[:1]
+        return kept if self.mistakes else {k: v for k, v in kept.items() if k != "mistakes"}
+
+
+def requests(access: str, truth: Truth, clock: str, asked: int, seed: Sequence[int]) -> tuple[list[Any], list[Any]]:
+    """Return what a reader is called with, and which frames each call is due to return.
+
+    Parameters
+    ----------
+    access : str
+        One of `ACCESSES`.
+    truth : Truth
+    clock : str
+        ``"player"`` or ``"stream"``.
+    asked : int
+        Frames to ask for.
+    seed : sequence of int
+
+    Returns
+    -------
+    calls : list
+    places : list of list of int
+        Of the same length, but for a scan, which is called once.
+
+    Examples
+    --------
+    >>> requests("scan", Truth([7, 8], [0, 1], [0, 1], (1, 1)), "player", 9, [0])
+    ([], [[0], [1]])
+    """
+    generator, n = np.random.default_rng(seed), len(truth.looks)
+    if access == "frame":
+        calls = generator.integers(0, n, asked).tolist()
+        return calls, [[i] for i in calls]
+    if access == "frames":
+        batches = [_batch(generator, n, k) for k in range(max(1, asked // BATCH))]
+        return batches, batches
+    if access == "at":
+        times = getattr(truth, clock)
+        # A quarter into the time of a frame: whether a reader rounds or takes the frame before, it is the same one.
+        shown = [i for i in range(n - 1) if times[i] < times[i + 1] and times[i] == max(times[: i + 1])]
+        places = generator.choice(shown, asked).tolist() if shown else []
+        return [times[i] + (times[i + 1] - times[i]) / 4 for i in places], [[i] for i in places]
+    return [], [[i] for i in range(n)] if access == "scan" else []
+
+
+def _batch(generator: np.random.Generator, n: int, k: int) -> list[int]:
+    """Return a window, every 4th frame, a sorted choice or an unsorted one with repeats, in turn."""
+    start = int(generator.integers(0, n))
+    ways = (
+        lambda: [min(start + j, n - 1) for j in range(BATCH)],
+        lambda: [min(start + 4 * j, n - 1) for j in range(BATCH)],
+        lambda: np.sort(generator.integers(0, n, BATCH)).tolist(),
+        lambda: generator.integers(0, n, BATCH).tolist(),
+    )
+    return ways[k % 4]()
+
+
+class Process:
+    """A reader's process, which is started again if it dies.
+
+    Parameters
+    ----------
+    reader : Reader
+    home : Home
+    adapter : Path, optional
+        Another adapter than the reader's own.
+    """
+
+    def __init__(self, reader: Reader, home: Home, adapter: Path | None = None) -> None:
+        self.reader, self.home = reader, home
+        self.adapter = adapter or ADAPTERS / f"{reader.adapter}.py"
+        self._start()
+
+    def _start(self) -> None:
+        command = [self.home.python, "-P", "-W", "ignore", child.__file__, str(self.adapter)]
+        command += [json.dumps(dict(self.reader.options)), str(NUMBERED)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=self.home.environment, bufsize=0
+        )
+        self.rest = b""
+        hello = next(self._lines(LIMIT), None)
+        if hello is None:
+            self.close()
+            raise ImportError(f"{self.reader.package} {self.home.version} cannot be imported: {self._why()}")
+        self.calls, self.clock = hello["calls"], hello["clock"]
+
+    def _why(self) -> str:
+        """Return the last line of what the adapter says when it is imported."""
+        command = [self.home.python, "-P", "-W", "ignore", str(self.adapter)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=self.home.environment)
+        return (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+
+    def ask(self, cell: dict[str, Any], limit: float = LIMIT) -> tuple[list[dict[str, Any]], str]:
+        """Return a cell's answers and how it ended: ``""``, ``"died"`` or ``"hung"``."""
+        if self.process.poll() is not None:
+            self._start()
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(cell).encode() + b"\n")
+        answers: list[dict[str, Any]] = []
+        pid = None
+        for line in self._lines(limit):
+            if "ended" in line:
+                return answers, "died" if line["ended"] else ""
+            if "pid" in line:
+                pid = line["pid"]
+            else:
+                answers.append(line)
+        if pid and self.process.poll() is None:
+            os.kill(pid, signal.SIGKILL)
+            for line in self._lines(LIMIT):
+                if "ended" in line:
+                    return answers, "hung"
+        self.close()
+        return answers, "hung"
+
+    def _lines(self, limit: float) -> Iterator[dict[str, Any]]:
+        """Yield what the process says until it ends or the time is over."""
+        assert self.process.stdout is not None
+        end, pipe = time.monotonic() + limit, self.process.stdout.fileno()
+        while True:
+            line, found, rest = self.rest.partition(b"\n")
+            if found:
+                self.rest = rest
+                yield json.loads(line)
+                continue
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([pipe], [], [], left)[0]:
+                return
+            more = os.read(pipe, 1 << 16)
+            if not more:
+                return
+            self.rest += more
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def seed_of(seed: int, name: str, access: str) -> list[int]:
+    """Return the seed of a cell, so that it can be repeated alone."""
+    return [seed, zlib.crc32(name.encode()), list(ACCESSES).index(access)]
+
+
+def asked_of(reader: Reader, size: tuple[int, int], most: int) -> int:
+    """Return how many frames a reader is asked for."""
+    few = reader.few or size[0] * size[1] >= LARGE
+    return min(most, FEW * most // REQUESTS or 1) if few else most
+
+
+def trial(process: Process, path: Path, name: str, known: Truth, access: str, most: int, seed: int) -> Cell:
+    """Ask one kind of request about one file, and judge the answers.
+
+    Parameters
+    ----------
+    process : Process
+    path : Path
+    name : str
+        Of the clip.
+    known : Truth
+    access : str
+        One of `ACCESSES`.
+    most : int
+        Frames to ask for.
+    seed : int
+    """
+    cell = Cell(process.reader.name, name, access)
+    asked = asked_of(process.reader, known.size, most)
+    calls, places = requests(access, known, process.clock or "player", asked, seed_of(seed, name, access))
+    thumbnails = bool(known.looks) and isinstance(known.looks[0], str)
+    asking = {"path": str(path), "access": access, "calls": calls, "size": known.size, "most": len(known.looks) + 8}
+    answers, end = process.ask(asking | {"thumbnails": thumbnails})
+    if access == "length":
+        cell.frames = len(known.looks)
+    cell.asked = sum(map(len, places))
+    given: list[dict[str, Any]] = []
+    for answer in answers:
+        if "error" in answer:
+            cell.error = cell.error or answer["error"]
+        if "shown" in answer or ("error" in answer and access != "scan"):
+            given.append(answer)
+        cell.seconds += answer.get("took", 0.0)
+        cell.opened = answer.get("opened", cell.opened)
+        cell.peak, cell.read = answer.get("peak", cell.peak), answer.get("read", cell.read)
+        cell.length = answer.get("length", cell.length)
+    opening_failed = bool(cell.error) and not cell.opened
+    for place, answer in zip(places, given, strict=False):
+        _count(cell, place, answer, known)
+    rest = sum(map(len, places[len(given) :]))
+    if opening_failed or (access == "scan" and not end):
+        cell.refused = cell.asked if opening_failed else rest
+    elif end == "hung":
+        cell.hung += rest
+    else:
+        cell.failed += rest
+    if access == "length" and end:
+        cell.error = cell.error or end
+    answered = cell.right + cell.wrong
+    cell.seconds = cell.seconds / answered if answered else 0.0
+    return cell
+
+
+def _count(cell: Cell, places: list[int], answer: dict[str, Any], known: Truth) -> None:
+    """Add the answer to one call to a cell."""
+    if "error" in answer:
+        if answer["error"].startswith("TypeError: expected a frame"):
+            cell.failed += len(places)
+        else:
+            cell.refused += len(places)
+        return
+    for place, shown in zip(places, answer["shown"], strict=False):
+        due = known.looks[place]
+        turned = isinstance(shown, list)
+        if same(shown, due, known):
+            cell.right += 1
+            cell.turned += turned
+        else:
+            cell.wrong += 1
+            cell.mistakes.append([place, due, shown])
+    cell.failed += max(0, len(places) - len(answer["shown"]))
+
+
+def same(shown: Any, due: Any, known: Truth) -> bool:
+    """Tell whether what was shown is the frame that was due."""
+    return due in shown if isinstance(shown, list) else bool(shown == due)
+
+
+def run(
+    readers: Sequence[Reader], chosen: Sequence[tuple[Clip, Path, Truth]], accesses: Sequence[str], most: int, seed: int
+) -> Iterator[Cell | tuple[Reader, str]]:
+    """Yield every cell; for a reader that is missing, the reader and why."""
+    for reader in readers:
+        process = Process(reader, home(reader))
+        for clip, path, known in chosen:
+            for access in accesses:
+                if access in process.calls:
+                    yield trial(process, path, clip.name, known, access, most, seed)
+        process.close()
