@@ -39,6 +39,8 @@ class Clip:
         ``(H, W)`` of a frame as it is shown.
     disputed : str
         Why versions or documents of FFmpeg disagree about what is right; empty if they do not.
+    untimed : str
+        Why the file does not say when each frame is shown, so that nobody is asked by time; empty if it does.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Clip:
     kind: str
     size: tuple[int, int] = SIZE
     disputed: str = ""
+    untimed: str = ""
 
 
 def encode(
@@ -284,14 +287,14 @@ CLIPS: list[Clip] = [
     Clip("raw.y4m", "frames as they are, from one program to the next", by_ffmpeg(partial(encode, codec="ffv1"), source=".mkv"), "codec"),
     Clip("h264.mkv", "Matroska: screen recorders", _PLAIN, "container"),
     Clip("h264.mov", "QuickTime: phones and cameras", _PLAIN, "container"),
-    Clip("h264.avi", "H.264 in AVI, which has no time of presentation: cheap cameras", _PLAIN, "container"),
+    Clip("h264.avi", "H.264 in AVI, which has no time of presentation: cheap cameras", _PLAIN, "container", untimed="AVI has no time of presentation: FFmpeg guesses, two frames late"),
     Clip("h264.ts", "transport stream: broadcast, camcorders, HLS", _PLAIN, "container"),
     Clip("h264.flv", "Flash: live streams", _PLAIN, "container"),
     Clip("h264.h264", "a raw stream, without container: embedded boards", _PLAIN, "container"),
     Clip("hevc.hevc", "a raw stream of HEVC", partial(encode, codec="libx265", x265="keyint=20"), "container"),
     Clip("mpeg2.mpg", "program stream: DVDs", partial(encode, codec="mpeg2video", g="12", bf="2", bit_rate=2_000_000), "container"),
     Clip("mpeg2.ts", "MPEG-2 in a transport stream: broadcast", partial(encode, codec="mpeg2video", g="12", bf="2", bit_rate=2_000_000), "container"),
-    Clip("mpeg4_b.avi", "MPEG-4 with B-frames in AVI: DivX and XviD", partial(encode, codec="mpeg4", g="12", bf="2", bit_rate=2_000_000), "container"),
+    Clip("mpeg4_b.avi", "MPEG-4 with B-frames in AVI: DivX and XviD", partial(encode, codec="mpeg4", g="12", bf="2", bit_rate=2_000_000), "container", untimed="AVI has no time of presentation: FFmpeg guesses, one frame late"),
     Clip("vp9.ivf", "IVF: test streams of encoders", partial(encode, codec="libvpx-vp9", g="20", deadline="realtime"), "container"),
     Clip("fragmented.mp4", "fragments: streaming and cameras that may lose power", partial(encode, g="20", muxer={"movflags": "frag_keyframe+empty_moov"}), "container"),
     Clip("no_duration.mkv", "written to a pipe: neither duration nor index", partial(encode, g="20", muxer={"live": "1"}), "container"),
@@ -300,7 +303,7 @@ CLIPS: list[Clip] = [
     Clip("two_rates.mkv", "30 frames a second, then 5", x264(pts=[*range(0, 60 * 33, 33), *range(2000, 14000, 200)], g="20"), "time"),
     Clip("late.mp4", "begins after 5 seconds: cut from a longer recording", x264(pts=[5000 + 40 * k for k in range(N)], g="20"), "time"),
     Clip("late.mkv", "the same in Matroska", x264(pts=[5000 + 40 * k for k in range(N)], g="20"), "time"),
-    Clip("negative.mkv", "begins before zero: encoders with delay", x264(pts=[40 * k - 400 for k in range(N)], g="20", muxer={"avoid_negative_ts": "disabled"}), "time"),
+    Clip("negative.mkv", "begins before zero: encoders with delay", x264(pts=[40 * k - 400 for k in range(N)], g="20", muxer={"avoid_negative_ts": "disabled"}), "time", untimed="Matroska cannot hold times before zero: the first frames have none"),
     Clip("doubled.mkv", "two frames at one time: merged or repaired files", doubled, "time"),
     Clip("pause.mkv", "sound goes on while the picture stands: slides", partial(with_sound, recipe=x264(pts=[40 * k + 200_000 * (k >= 60) for k in range(N)], g="20"), delay=0, seconds=205), "time"),
     Clip("sound_first.mp4", "sound long before the first picture", partial(with_sound, recipe=x264(g="20"), delay=120, seconds=126), "time"),

@@ -96,9 +96,7 @@ READERS = {
             also=("imageio-ffmpeg==0.8.1",),
             few=True,
         ),
-        Reader(
-            "video-reader-rs", "video-reader-rs", "video_reader_rs", "video-reader-rs", "0.4.5", own_libraries=True
-        ),
+        Reader("video-reader-rs", "video-reader-rs", "video_reader_rs", "video-reader-rs", "0.4.5", own_libraries=True),
         Reader(
             "video-reader-rs-sequential",
             "video-reader-rs, with_fallback",

@@ -32,12 +32,14 @@ ACCESSES = {
 }
 """What is asked, by the name of the adapter's call."""
 
-REQUESTS, FEW, BATCH = 200, 40, 8
-"""Frames asked for per clip and access; the same of readers that start a program to go back, and of large clips; and
-frames per batch call."""
+REQUESTS, BATCH = 200, 8
+"""Frames asked for per clip and access, and by one batch call."""
+
+FEW, FEWEST = 5, 10
+"""By what `REQUESTS` is divided for readers that start a program to go back, and for large clips."""
 
 LARGE = 1_000_000
-"""Pixels of a frame from which on fewer are asked for."""
+"""Pixels of a frame in a large clip."""
 
 LIMIT = 60.0
 """Seconds that a cell may take."""
@@ -262,8 +264,8 @@ def seed_of(seed: int, name: str, access: str) -> list[int]:
 
 def asked_of(reader: Reader, size: tuple[int, int], most: int) -> int:
     """Return how many frames a reader is asked for."""
-    few = reader.few or size[0] * size[1] >= LARGE
-    return min(most, FEW * most // REQUESTS or 1) if few else most
+    divided = FEWEST if size[0] * size[1] >= LARGE else FEW if reader.few else 1
+    return max(1, most // divided)
 
 
 def trial(process: Process, path: Path, name: str, known: Truth, access: str, most: int, seed: int) -> Cell:
@@ -294,7 +296,7 @@ def trial(process: Process, path: Path, name: str, known: Truth, access: str, mo
     given: list[dict[str, Any]] = []
     for answer in answers:
         if "error" in answer:
-            cell.error = cell.error or answer["error"]
+            cell.error = cell.error or answer["error"].replace(str(path), name).replace(str(path.parent), "")
         if "shown" in answer or ("error" in answer and access != "scan"):
             given.append(answer)
         cell.seconds += answer.get("took", 0.0)
@@ -341,16 +343,3 @@ def _count(cell: Cell, places: list[int], answer: dict[str, Any], known: Truth) 
 def same(shown: Any, due: Any, known: Truth) -> bool:
     """Tell whether what was shown is the frame that was due."""
     return due in shown if isinstance(shown, list) else bool(shown == due)
-
-
-def run(
-    readers: Sequence[Reader], chosen: Sequence[tuple[Clip, Path, Truth]], accesses: Sequence[str], most: int, seed: int
-) -> Iterator[Cell | tuple[Reader, str]]:
-    """Yield every cell; for a reader that is missing, the reader and why."""
-    for reader in readers:
-        process = Process(reader, home(reader))
-        for clip, path, known in chosen:
-            for access in accesses:
-                if access in process.calls:
-                    yield trial(process, path, clip.name, known, access, most, seed)
-        process.close()

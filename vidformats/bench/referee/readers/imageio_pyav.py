@@ -21,7 +21,10 @@ class Video:
         self.file: Any = iio.imopen(path, "r", plugin="pyav")
 
     def length(self) -> int:
-        return int(self.file.properties().shape[0])
+        count = self.file.properties().n_images
+        if not count:
+            raise ValueError("n_images is 0, which stands for unknown")
+        return int(count)
 
     def frame(self, i: int) -> Any:
         return self.file.read(index=i, constant_framerate=self.constant)

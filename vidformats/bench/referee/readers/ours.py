@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import vidformats as vf
+import vidformats.decoders.pyav  # now, rather than when the first video is opened
+
 
 class Video:
     """A video opened by vidformats."""
@@ -15,8 +18,6 @@ class Video:
     def __init__(self, path: str, decoder: str = "pyav") -> None:
         if decoder == "opencv":
             sys.modules["av"] = None  # type: ignore[assignment]  # as on a machine without PyAV
-        import vidformats as vf
-
         self.video = vf.open(path, layout="THWC")
 
     def length(self) -> int:
