@@ -114,6 +114,8 @@ def modules():
 def test_every_public_name_is_explained(name):
     if ".suites." in name:
         pytest.skip("benchmarks are named for what they measure; asv shows no more")
+    if ".referee.readers." in name:
+        pytest.skip("what the methods of an adapter do is said once, for all of them")
     try:
         module = importlib.import_module(name)
     except ImportError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def referee(
     json_file: Path | None,
     document: Path | None,
 ) -> None:
-    """Count how often readers of video return another frame than the one asked for.
+    r"""Count how often readers of video return another frame than the one asked for.
 
     Without FILE, on clips of every awkward kind, made on the spot; FFmpeg's own program is the judge. With one clip
     and one reader, every wrong frame is listed:

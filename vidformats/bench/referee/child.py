@@ -1,4 +1,4 @@
-"""A process that answers requests by one adapter; each cell in a fork of its own, so that a crash or a hang ends only it.
+"""A process that answers requests by one adapter, each cell in a fork of its own: a crash or a hang ends only that.
 
 It runs in the Python that has the reader, which may lack vidformats: this file needs only NumPy. The protocol: one
 JSON object per line, cells on the standard input, answers on the standard output.
@@ -58,7 +58,8 @@ def answer(adapter: ModuleType, options: dict[str, Any], cell: dict[str, Any], n
         For its `open`.
     cell : dict
         ``path``; ``access``, the name of the adapter's call; ``calls``, what it is called with; ``size``, ``(H, W)``
-        of a frame; ``most``, where a scan stops; ``thumbnails``, whether frames are told by their look rather than by the number they show.
+        of a frame; ``most``, where a scan stops; ``thumbnails``, whether frames are told by their look rather than by
+        the number they show.
     numbers : module
         `vidformats.testing.numbered`.
     say : callable

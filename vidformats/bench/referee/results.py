@@ -141,9 +141,9 @@ def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
     Returns
     -------
     lines : list of dict
-        ``reader``, ``title``, ``version``; ``asked`` and the outcomes, in frames asked for by their place; ``clips`` and
-        ``wrong_clips``; ``lengths``, how many lengths are wrong; ``at_asked`` and ``at_wrong``, by time; ``ms``, milliseconds
-        of one frame, by clip of `SIZES` and access; ``mb``, megabytes of memory at most.
+        ``reader``, ``title``, ``version``; ``asked`` and the outcomes, in frames asked for by their place; ``clips``
+        and ``wrong_clips``; ``lengths``, how many lengths are wrong; ``at_asked`` and ``at_wrong``, by time; ``ms``,
+        milliseconds of one frame, by clip of `SIZES` and access; ``mb``, megabytes of memory at most.
     """
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows_of(results):
@@ -199,8 +199,8 @@ def markdown(results: dict[str, Any]) -> str:
     clips = results["clips"].values()
     disputed = sum(bool(clip.get("disputed")) for clip in clips)
     note = (
-        f"{count(len(results['clips']), 'clip')}, of which {disputed} are disputed and not counted; up to {results['requests']} "
-        f"frames asked for per clip and access, seed {results['seed']}. Judge: {results['judge']}."
+        f"{count(len(results['clips']), 'clip')}, of which {disputed} are disputed and not counted; up to "
+        f"{results['requests']} frames per clip and access, seed {results['seed']}. Judge: {results['judge']}."
     )
     missing = [f"{one['title']}: {one['why']}" for one in results["missing"].values()]
     return "\n".join([table(COLUMNS, lines_of(results)), "", note, *(f"Not there: {why}." for why in missing)])

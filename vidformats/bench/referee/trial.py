@@ -18,8 +18,7 @@ import numpy as np
 
 from vidformats import testing
 from vidformats.bench.referee import child, judge
-from vidformats.bench.referee.clips import Clip
-from vidformats.bench.referee.roster import ADAPTERS, Home, Reader, home
+from vidformats.bench.referee.roster import ADAPTERS, Home, Reader
 
 NUMBERED = Path(testing.__file__).with_name("numbered.py")
 
@@ -210,7 +209,7 @@ class Process:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=self.home.environment)
         return (done.stderr.strip().splitlines() or ["no reason given"])[-1]
 
-    def ask(self, cell: dict[str, Any], limit: float = LIMIT) -> tuple[list[dict[str, Any]], str]:
+    def ask(self, cell: dict[str, Any], limit: float) -> tuple[list[dict[str, Any]], str]:
         """Return a cell's answers and how it ended: ``""``, ``"died"`` or ``"hung"``."""
         if self.process.poll() is not None:
             self._start()
@@ -289,7 +288,7 @@ def trial(process: Process, path: Path, name: str, known: Truth, access: str, mo
     calls, places = requests(access, known, process.clock or "player", asked, seed_of(seed, name, access))
     thumbnails = bool(known.looks) and isinstance(known.looks[0], str)
     asking = {"path": str(path), "access": access, "calls": calls, "size": known.size, "most": len(known.looks) + 8}
-    answers, end = process.ask(asking | {"thumbnails": thumbnails})
+    answers, end = process.ask(asking | {"thumbnails": thumbnails}, LIMIT)
     if access == "length":
         cell.frames = len(known.looks)
     cell.asked = sum(map(len, places))

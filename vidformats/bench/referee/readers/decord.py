@@ -1,6 +1,7 @@
 """decord, and decord2, which has the same interface: ``video[i]``, and `get_batch` for several frames.
 
-https://github.com/dmlc/decord#usage and https://github.com/johnnynunez/decord2. Read for decord 0.6.0 and decord2 3.4.0.
+https://github.com/dmlc/decord#usage and https://github.com/johnnynunez/decord2.
+Read for decord 0.6.0 and decord2 3.4.0.
 """
 
 from __future__ import annotations

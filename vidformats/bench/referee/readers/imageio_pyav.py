@@ -1,7 +1,7 @@
 """imageio by its PyAV plugin: `imopen`, ``read(index=i)`` and `iter`.
 
-``constant_framerate``: "If False, the video is reset before each read and searched from the beginning. If None (default),
-this value will be read from the container format":
+``constant_framerate``: "If False, the video is reset before each read and searched from the beginning. If None
+(default), this value will be read from the container format":
 https://imageio.readthedocs.io/en/stable/_autosummary/imageio.plugins.pyav.html. Read for imageio 2.38.
 """
 

@@ -19,8 +19,8 @@ class Video:
     CLOCK = "stream"
 
     def __init__(self, path: str) -> None:
-        self.container = av.open(path)
-        self.stream = self.container.streams.video[0]
+        self.container: Any = av.open(path)
+        self.stream: Any = self.container.streams.video[0]
         self.stream.thread_type = "AUTO"
 
     def length(self) -> int:

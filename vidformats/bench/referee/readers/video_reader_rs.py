@@ -1,8 +1,8 @@
 """video-reader-rs: `get_batch`, and `decode` for all frames.
 
-``with_fallback``: by default the reader chooses by cost between seeking and decoding from the start; True always decodes
-from the start, which is "safer to use when the video contains B-frames": https://github.com/gcanat/video_reader-rs#-usage.
-Read for video-reader-rs 0.4.
+``with_fallback``: by default the reader chooses by cost between seeking and decoding from the start; True always
+decodes from the start, which is "safer to use when the video contains B-frames":
+https://github.com/gcanat/video_reader-rs#-usage. Read for video-reader-rs 0.4.
 """
 
 from __future__ import annotations
