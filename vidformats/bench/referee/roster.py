@@ -193,9 +193,9 @@ def _seeing_ours() -> dict[str, str]:
 
 def _install(reader: Reader, folder: Path, python: Path) -> None:
     """Make an environment with the pinned version of a reader."""
-    pip = [python, "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
     wanted = ["numpy", f"{reader.package}=={reader.pinned}", *reader.also]
-    for command in ([sys.executable, "-m", "venv", folder], [*pip, *wanted]):
+    for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, *wanted]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             said = done.stderr.strip().splitlines() or ["failed"]
