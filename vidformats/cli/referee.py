@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from vidformats.bench.referee import clips, results
-from vidformats.bench.referee.roster import READERS, cache
-from vidformats.bench.referee.trial import ACCESSES, REQUESTS, Cell
+from vidformats.bench.referee import clips, files, results
+from vidformats.bench.referee.questions import ACCESSES, REQUESTS
+from vidformats.bench.referee.roster import READERS, Reader, cache
+from vidformats.bench.referee.trial import Cell
 from vidformats.bench.report.document import replace_block
 from vidformats.cli.measure import _parts, _progress, console, document_option
 
@@ -18,7 +19,7 @@ NAMES = [clip.name for clip in clips.CLIPS]
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]...")
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]...")
 @click.option("--clip", "names", multiple=True, type=click.Choice(NAMES), metavar="NAME", help="All by default.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(sorted({c.kind for c in clips.CLIPS})))
 @click.option("--reader", "readers", multiple=True, type=click.Choice(list(READERS)), help="All by default.")
@@ -32,7 +33,7 @@ NAMES = [clip.name for clip in clips.CLIPS]
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all cells here.")
 @document_option
 def referee(
-    files: tuple[Path, ...],
+    paths: tuple[Path, ...],
     names: tuple[str, ...],
     kinds: tuple[str, ...],
     readers: tuple[str, ...],
@@ -55,6 +56,8 @@ def referee(
 
     With FILE: which of the installed readers agree with FFmpeg on this file. Exit code 1: our own reader is wrong.
     """
+    if paths:
+        _report(paths, [READERS[name] for name in readers or READERS], seed)
     asked = list(accesses) or list(ACCESSES)
     chosen = [READERS[name] for name in readers or READERS]
     wanted = [clip for clip in clips.CLIPS if clip.name in (names or NAMES) and clip.kind in (kinds or clip.kind)]
@@ -87,6 +90,20 @@ def referee(
         document.write_text(replace_block(document.read_text(), "referee", results.markdown(found)))
     ours = [row for row in results.rows_of(found) if row["reader"].startswith("vidformats")]
     raise SystemExit(int(any(row["wrong"] or row["hung"] or row["failed"] for row in ours)))
+
+
+def _report(paths: tuple[Path, ...], readers: list[Reader], seed: int) -> NoReturn:
+    """Print what each reader makes of the user's files, and end."""
+    faults = False
+    for path in paths:
+        try:
+            for told, fault in files.report(path, readers, seed):
+                click.echo(told if told.startswith(str(path)) else f"  {told}")
+                faults |= fault and told.startswith("vidformats")
+        except (RuntimeError, ImportError) as error:
+            click.echo(error, err=True)
+            faults = True
+    raise SystemExit(int(faults))
 
 
 def _recipes() -> str:

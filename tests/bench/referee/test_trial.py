@@ -6,8 +6,9 @@ import pytest
 
 from vidformats.bench.referee import clips, results
 from vidformats.bench.referee.child import SIDE, thumbnail
+from vidformats.bench.referee.questions import ACCESSES, Truth, asked_of, requests, truth
 from vidformats.bench.referee.roster import ADAPTERS, OURS, READERS, Home, Missing, Reader, home
-from vidformats.bench.referee.trial import ACCESSES, Cell, Process, Truth, asked_of, requests, trial, truth
+from vidformats.bench.referee.trial import Cell, Process, trial
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("av", reason="makes the clips")

@@ -40,8 +40,8 @@ def thumbnail(frame: Any) -> bytes:
 def module_at(path: str, name: str) -> ModuleType:
     """Return the module in a file, whatever package it belongs to."""
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import {path}")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -13,8 +13,9 @@ from vidformats.bench.measure.machine import facts
 from vidformats.bench.referee import clips as recipes
 from vidformats.bench.referee import judge
 from vidformats.bench.referee.clips import Clip
+from vidformats.bench.referee.questions import Truth, truth
 from vidformats.bench.referee.roster import Missing, Reader, home
-from vidformats.bench.referee.trial import Cell, Process, Truth, trial, truth
+from vidformats.bench.referee.trial import Cell, Process, trial
 from vidformats.bench.report.document import count, table
 
 OUTCOMES = "right", "wrong", "refused", "failed", "hung"
@@ -57,7 +58,7 @@ def measure(
     chosen : dict
         As `known` returns it.
     accesses : sequence of str
-        Of `vidformats.bench.referee.trial.ACCESSES`.
+        Of `vidformats.bench.referee.questions.ACCESSES`.
     most : int
         Frames asked for per clip and access.
     seed : int

@@ -8,65 +8,20 @@ import select
 import signal
 import subprocess
 import time
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import IO, Any, cast
 
 from vidformats import testing
-from vidformats.bench.referee import child, judge
+from vidformats.bench.referee import child
+from vidformats.bench.referee.questions import Truth, asked_of, requests, same, seed_of
 from vidformats.bench.referee.roster import ADAPTERS, Home, Reader
 
 NUMBERED = Path(testing.__file__).with_name("numbered.py")
 
-ACCESSES = {
-    "frame": "single frames at random",
-    "frames": "eight frames by one call",
-    "scan": "all frames in turn",
-    "at": "the frame at a time",
-    "length": "how many frames there are",
-}
-"""What is asked, by the name of the adapter's call."""
-
-REQUESTS, BATCH = 200, 8
-"""Frames asked for per clip and access, and by one batch call."""
-
-FEW, FEWEST = 5, 10
-"""By what `REQUESTS` is divided for readers that start a program to go back, and for large clips."""
-
-LARGE = 1_000_000
-"""Pixels of a frame in a large clip."""
-
 LIMIT = 60.0
 """Seconds that a cell may take."""
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What FFmpeg's program shows of a file.
-
-    Attributes
-    ----------
-    looks : list
-        Of each frame: the number it shows, or its thumbnail as hexadecimal digits.
-    player, stream : list of float, seconds
-        When each is shown, on both clocks that readers count by.
-    size : tuple of int
-        ``(H, W)`` of a frame.
-    """
-
-    looks: list[Any]
-    player: list[float]
-    stream: list[float]
-    size: tuple[int, int]
-
-
-def truth(path: Path, size: tuple[int, int]) -> Truth:
-    """Return what FFmpeg shows of a clip."""
-    return Truth(judge.numbers(path, size), *judge.times(path), size)
 
 
 @dataclass
@@ -120,59 +75,6 @@ class Cell:
         return kept if self.mistakes else {k: v for k, v in kept.items() if k != "mistakes"}
 
 
-def requests(access: str, truth: Truth, clock: str, asked: int, seed: Sequence[int]) -> tuple[list[Any], list[Any]]:
-    """Return what a reader is called with, and which frames each call is due to return.
-
-    Parameters
-    ----------
-    access : str
-        One of `ACCESSES`.
-    truth : Truth
-    clock : str
-        ``"player"`` or ``"stream"``.
-    asked : int
-        Frames to ask for.
-    seed : sequence of int
-
-    Returns
-    -------
-    calls : list
-    places : list of list of int
-        Of the same length, but for a scan, which is called once.
-
-    Examples
-    --------
-    >>> requests("scan", Truth([7, 8], [0, 1], [0, 1], (1, 1)), "player", 9, [0])
-    ([], [[0], [1]])
-    """
-    generator, n = np.random.default_rng(seed), len(truth.looks)
-    if access == "frame":
-        calls = generator.integers(0, n, asked).tolist()
-        return calls, [[i] for i in calls]
-    if access == "frames":
-        batches = [_batch(generator, n, k) for k in range(max(1, asked // BATCH))]
-        return batches, batches
-    if access == "at":
-        times = getattr(truth, clock)
-        # A quarter into the time of a frame: whether a reader rounds or takes the frame before, it is the same one.
-        shown = [i for i in range(n - 1) if times[i] < times[i + 1] and times[i] == max(times[: i + 1])]
-        places = generator.choice(shown, asked).tolist() if shown else []
-        return [times[i] + (times[i + 1] - times[i]) / 4 for i in places], [[i] for i in places]
-    return [], [[i] for i in range(n)] if access == "scan" else []
-
-
-def _batch(generator: np.random.Generator, n: int, k: int) -> list[int]:
-    """Return a window, every 4th frame, a sorted choice or an unsorted one with repeats, in turn."""
-    start = int(generator.integers(0, n))
-    ways = (
-        lambda: [min(start + j, n - 1) for j in range(BATCH)],
-        lambda: [min(start + 4 * j, n - 1) for j in range(BATCH)],
-        lambda: np.sort(generator.integers(0, n, BATCH)).tolist(),
-        lambda: generator.integers(0, n, BATCH).tolist(),
-    )
-    return ways[k % 4]()
-
-
 class Process:
     """A reader's process, which is started again if it dies.
 
@@ -196,6 +98,7 @@ class Process:
         self.process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=self.home.environment, bufsize=0
         )
+        self.given, self.said = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
         self.rest = b""
         hello = next(self._lines(LIMIT), None)
         if hello is None:
@@ -213,8 +116,7 @@ class Process:
         """Return a cell's answers and how it ended: ``""``, ``"died"`` or ``"hung"``."""
         if self.process.poll() is not None:
             self._start()
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(cell).encode() + b"\n")
+        self.given.write(json.dumps(cell).encode() + b"\n")
         answers: list[dict[str, Any]] = []
         pid = None
         for line in self._lines(limit):
@@ -234,8 +136,7 @@ class Process:
 
     def _lines(self, limit: float) -> Iterator[dict[str, Any]]:
         """Yield what the process says until it ends or the time is over."""
-        assert self.process.stdout is not None
-        end, pipe = time.monotonic() + limit, self.process.stdout.fileno()
+        end, pipe = time.monotonic() + limit, self.said.fileno()
         while True:
             line, found, rest = self.rest.partition(b"\n")
             if found:
@@ -256,18 +157,16 @@ class Process:
         self.process.communicate()
 
 
-def seed_of(seed: int, name: str, access: str) -> list[int]:
-    """Return the seed of a cell, so that it can be repeated alone."""
-    return [seed, zlib.crc32(name.encode()), list(ACCESSES).index(access)]
-
-
-def asked_of(reader: Reader, size: tuple[int, int], most: int) -> int:
-    """Return how many frames a reader is asked for."""
-    divided = FEWEST if size[0] * size[1] >= LARGE else FEW if reader.few else 1
-    return max(1, most // divided)
-
-
-def trial(process: Process, path: Path, name: str, known: Truth, access: str, most: int, seed: int) -> Cell:
+def trial(
+    process: Process,
+    path: Path,
+    name: str,
+    known: Truth,
+    access: str,
+    most: int,
+    seed: int,
+    limit: float | None = None,
+) -> Cell:
     """Ask one kind of request about one file, and judge the answers.
 
     Parameters
@@ -282,13 +181,15 @@ def trial(process: Process, path: Path, name: str, known: Truth, access: str, mo
     most : int
         Frames to ask for.
     seed : int
+    limit : float, optional
+        Seconds; by default `LIMIT`.
     """
     cell = Cell(process.reader.name, name, access)
     asked = asked_of(process.reader, known.size, most)
     calls, places = requests(access, known, process.clock or "player", asked, seed_of(seed, name, access))
     thumbnails = bool(known.looks) and isinstance(known.looks[0], str)
     asking = {"path": str(path), "access": access, "calls": calls, "size": known.size, "most": len(known.looks) + 8}
-    answers, end = process.ask(asking | {"thumbnails": thumbnails}, LIMIT)
+    answers, end = process.ask(asking | {"thumbnails": thumbnails}, LIMIT if limit is None else limit)
     if access == "length":
         cell.frames = len(known.looks)
     cell.asked = sum(map(len, places))
@@ -330,15 +231,10 @@ def _count(cell: Cell, places: list[int], answer: dict[str, Any], known: Truth) 
     for place, shown in zip(places, answer["shown"], strict=False):
         due = known.looks[place]
         turned = isinstance(shown, list)
-        if same(shown, due, known):
+        if same(shown, due, known.looks):
             cell.right += 1
             cell.turned += turned
         else:
             cell.wrong += 1
             cell.mistakes.append([place, due, shown])
     cell.failed += max(0, len(places) - len(answer["shown"]))
-
-
-def same(shown: Any, due: Any, known: Truth) -> bool:
-    """Tell whether what was shown is the frame that was due."""
-    return due in shown if isinstance(shown, list) else bool(shown == due)
