@@ -27,6 +27,7 @@ from vidformats.select import BLOCK, Plan, blocks, frames_in
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
 from vidformats.threads import cpus, share
+from vidformats.timing import KEYS
 
 
 class Reader:
@@ -156,6 +157,8 @@ def pick(
 ) -> str:
     """Return the array of a file to open: the one `wanted`, else the one with the `usual` name, or the only one.
 
+    Arrays like ``NAME_fps``, which keep the time of another one, are left out.
+
     Raises
     ------
     FormatError
@@ -163,6 +166,8 @@ def pick(
     """
     if (wanted or usual) in names:
         return wanted or usual
+    records = {f"{name}_{key}" for name in names for key in KEYS}
+    names = [name for name in names if name not in records]
     if wanted is None and len(names) == 1:
         return names[0]
     have = ", ".join(sorted(names)[:20]) or "none of numbers"
@@ -192,6 +197,9 @@ class Format:
         Whether it writes a folder; only such a format ever replaces one.
     sidecars : tuple of str
         Suffixes of further files that belong to ``path``.
+    keeps_time : bool
+        Whether `write` and `open` keep the time record of a video, ``video.timing``, themselves. If not, it is in
+        ``NAME.json`` beside the data, without any code of the format's.
     extension : str
         Of its files, for a format that comes through an entry point; those built in have theirs in the registry.
     """
@@ -203,6 +211,7 @@ class Format:
     pixels: ClassVar[tuple[str, ...]] = ("uint8",)
     folder: ClassVar[bool] = False
     sidecars: ClassVar[tuple[str, ...]] = ()
+    keeps_time: ClassVar[bool] = False
     extension: ClassVar[str] = ""
 
     @property

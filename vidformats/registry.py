@@ -16,10 +16,12 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vidformats import sidecar
 from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
 from vidformats.storage.base import ByteSource
 from vidformats.storage.local import LocalFolder, open_source
+from vidformats.timing import set_time
 
 GROUP = "vidformats.formats"
 """The entry points by which other packages bring their formats: ``name = "module:Class"``."""
@@ -201,6 +203,8 @@ def open_reader(name: str, source: ByteSource, options: dict[str, Any]) -> Reade
     if options:
         check_options(name, form.open, options)
     reader = form.open(source, **options)
+    if not form.keeps_time and sidecar.SUFFIX not in form.sidecars and (record := sidecar.record_of(source)):
+        set_time(reader, record, source.url)
     if not hasattr(reader, "source"):  # a part of it, or what was inflated from it, may be the reader's own
         reader.source = source
     return reader
@@ -220,8 +224,8 @@ def format_of(path: str | os.PathLike[str] | ByteSource) -> str:
     file, head = Path(source.url), source.read(HEAD, 0)
     names = _names(source, head)
     named = _named(file) or "binary"
-    sidecar = file.with_name(file.name + ".json")
-    if named == "binary" and sidecar.exists() and get_format("binary").stranger(sidecar) is None:
+    beside = sidecar.beside(file)
+    if named == "binary" and beside.exists() and get_format("binary").stranger(beside) is None:
         return named  # raw bytes may begin with anything, a magic number included
     for form in _candidates(named, isinstance(source, LocalFolder)):
         if form.sniff(head, names):

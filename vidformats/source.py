@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidformats.select import BLOCK, blocks, frames_in
+from vidformats.timing import timing_of
 
 
 class Source:
@@ -22,17 +23,15 @@ class Source:
     dtype : numpy.dtype
     array : ndarray or None
         The whole video where it is in memory already.
-    fps : float or None
-        Frames per second, if the source is a `Video` that knows them.
-    times : (T,) ndarray of float64 or None, seconds
-        When each frame is shown, likewise.
+    timing : Timing or None
+        When the frames are shown, as the caller says, or as a `Video` knows.
+    written : int
+        Number of frames; of an iterable of unknown length, once all have come.
     """
 
-    def __init__(self, video: Any, n_frames: int | None = None):
+    def __init__(self, video: Any, n_frames: int | None = None, fps: float | None = None, times: Any = None):
         self.array: np.ndarray | None = None
-        fps, times = getattr(video, "fps", None), getattr(video, "times", None)
-        self.fps = float(fps) if isinstance(fps, (int, float)) and fps > 0 else None
-        self.times = times if isinstance(times, np.ndarray) else None
+        self.timing, n_times = timing_of(video, fps, times, n_frames)
         if n_frames is not None and operator.index(n_frames) < 0:
             raise ValueError(f"n_frames must be >= 0, got {n_frames}")
         if isinstance(video, (str, bytes, bytearray, Mapping, Set)):
@@ -51,7 +50,7 @@ class Source:
                 raise ValueError(f"expected an array whose shape is known, got {tuple(video.shape)}; {cure}")
             self.shape, self.dtype, self._items = tuple(map(int, video.shape)), np.dtype(video.dtype), video
         elif isinstance(video, Iterable):
-            n = n_frames if n_frames is not None else len(video) if isinstance(video, Sequence) else None
+            n = n_frames if n_frames is not None else len(video) if isinstance(video, Sequence) else n_times
             self._frames = iter(video)
             try:
                 self._first = _plain(next(self._frames))
@@ -66,6 +65,9 @@ class Source:
             raise ValueError(f"expected numbers, got dtype {self.dtype}")
         if n_frames is not None and n_frames != self.shape[0]:
             raise ValueError(f"expected {n_frames} frames (n_frames={n_frames}), got {self.shape[0]}")
+        self.written: int = self.shape[0] or 0
+        if n_times not in (None, self.shape[0]):
+            raise ValueError(f"expected {n_times} frames, as many as times=, got {self.shape[0]}")
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -94,6 +96,7 @@ class Source:
                 filled = 0
         if filled:
             yield buffer[:filled]
+        self.written = total
         if self.shape[0] is not None and total != self.shape[0]:
             raise ValueError(f"expected {self.shape[0]} frames, got {total}")
 

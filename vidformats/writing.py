@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidformats import registry
+from vidformats import registry, sidecar
 from vidformats.format import Format
 from vidformats.source import Source
 from vidformats.threads import default_threads
@@ -34,12 +34,15 @@ def write(
     *,
     threads: int | None = None,
     n_frames: int | None = None,
+    fps: float | None = None,
+    times: Any = None,
     **options: Any,
 ) -> str:
     """Store a video. The file appears whole under its name, or not at all.
 
     Until then it lies in a hidden folder beside `path`. What killed writers left there is removed by the
-    next write into the same folder.
+    next write into the same folder. What is known of its time is kept: in the file if it has a place for it,
+    else in ``NAME.json`` beside it.
 
     Parameters
     ----------
@@ -55,8 +58,12 @@ def write(
         Threads that may encode; by default all CPUs of this process.
     n_frames : int, optional
         Length of an iterable, for formats that must know it first.
+    fps : float, optional
+        Frames per second; by default those of a `Video`.
+    times : (T,) array-like of float, optional, seconds
+        When each frame begins to be shown, rising, for a rate that varies; by default those of a `Video`.
     **options
-        The format's own, such as ``quality=`` or ``fps=``.
+        The format's own, such as ``quality=`` or ``level=``.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def write(
         is written, and a file that was there stays.
     FileExistsError
         If something is in the way that is not this format's to replace: a device, a folder that holds
-        anything but images, or, beside a raw file, a ``.json`` that is no sidecar of ours.
+        anything but images, or, where a sidecar belongs, a ``.json`` that is none of ours.
 
     Examples
     --------
@@ -83,21 +90,25 @@ def write(
         raise ValueError(f"threads must be >= 1, got {threads}")
     name = format or registry.name_for(path)
     form = registry.get_format(name, threads=threads or default_threads(), **options)
-    source = Source(video, n_frames)
+    source = Source(video, n_frames, fps, times)
     form.check(source)
     target = Path(os.path.realpath(path))  # of a symbolic link, what it leads to is replaced
-    _check_target(form, target)
+    beside = not form.keeps_time and sidecar.SUFFIX not in form.sidecars
+    sidecars = form.sidecars + ((sidecar.SUFFIX,) if beside and source.timing else ())
+    _check_target(form, target, sidecars)
     with _hidden_folder(target.parent) as folder:
         unfinished = folder / NEW / registry.name_inside(target, name)
         try:
             form.write(source, unfinished)
+            if beside and source.timing:
+                sidecar.write_sidecar(unfinished, sidecar.OURS, source.timing.record(source.written))
         except Exception as error:
             raise _named(error, unfinished, path) from error.__cause__
-        _put_in_place(unfinished, target, form.sidecars)
+        _put_in_place(unfinished, target, sidecars, beside)
     return str(path)
 
 
-def _check_target(form: Format, target: Path) -> None:
+def _check_target(form: Format, target: Path, sidecars: tuple[str, ...]) -> None:
     """Raise if something is in the way that is not the format's to replace."""
     if target.is_dir():
         if not form.folder:
@@ -106,10 +117,12 @@ def _check_target(form: Format, target: Path) -> None:
             raise FileExistsError(f"{target}: is a folder that holds {stranger}, which {form.name} does not replace")
     elif target.exists() and not target.is_file():
         raise FileExistsError(f"{target}: expected a regular file or nothing, got a device, pipe or socket")
-    for suffix in form.sidecars:
-        sidecar = target.with_name(target.name + suffix)
-        if os.path.lexists(sidecar) and form.stranger(sidecar) is not None:
-            raise FileExistsError(f"{sidecar}: is no sidecar of {form.name}; move it, or write to another name")
+    for suffix in sidecars:
+        place = target.with_name(target.name + suffix)
+        if not os.path.lexists(place) or (suffix not in form.sidecars and sidecar.is_ours(place)):
+            continue
+        if suffix not in form.sidecars or form.stranger(place) is not None:
+            raise FileExistsError(f"{place}: is no sidecar of {form.name}; move it, or write to another name")
 
 
 def _named(error: Exception, unfinished: Path, path: Path) -> Exception:
@@ -207,10 +220,11 @@ def _remove(folder: Path) -> None:
 # The last step
 
 
-def _put_in_place(unfinished: Path, target: Path, sidecars: tuple[str, ...]) -> None:
+def _put_in_place(unfinished: Path, target: Path, sidecars: tuple[str, ...], timed: bool) -> None:
     """Flush all pieces to the disk, then give them their names: sidecars first, the data last.
 
-    A sidecar tells the data it belongs to, so that a crash in between is noticed when the file is opened.
+    A sidecar tells the data it belongs to, so that a crash in between is noticed when the file is opened. If time
+    records lie beside the data, as `timed` says, that of data that were replaced by some without goes last.
     """
     beside = [(unfinished.with_name(unfinished.name + s), target.with_name(target.name + s)) for s in sidecars]
     pieces = [*beside, (unfinished, target)]
@@ -218,7 +232,7 @@ def _put_in_place(unfinished: Path, target: Path, sidecars: tuple[str, ...]) -> 
         if piece.is_file() and place.is_file():
             shutil.copymode(place, piece)
         _flush(piece)
-    with _alone(target.parent) if beside else contextlib.nullcontext():
+    with _alone(target.parent) if beside or timed else contextlib.nullcontext():
         before = [place.read_bytes() if place.exists() else None for _, place in beside]
         try:
             for piece, place in pieces:
@@ -227,6 +241,8 @@ def _put_in_place(unfinished: Path, target: Path, sidecars: tuple[str, ...]) -> 
             for (_, place), text in zip(beside, before, strict=True):
                 place.unlink(missing_ok=True) if text is None else place.write_bytes(text)
             raise
+        if timed and not beside and sidecar.is_ours(stale := sidecar.beside(target)):
+            stale.unlink()
     if os.name == "posix":
         with _descriptor(target.parent) as fd:
             os.fsync(fd)

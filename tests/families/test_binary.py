@@ -158,9 +158,6 @@ def test_the_caller_overrules_the_sidecar(tmp_path):
 def test_a_wrong_sidecar_is_a_format_error(tmp_path, text):
     path = vf.write(VIDEO, tmp_path / "a.bin")
     (tmp_path / "a.bin.json").write_text(text, encoding="latin1")
-    if text.endswith("x"):  # what is behind a whole sidecar's length is not looked at
-        assert vf.load(path).shape == VIDEO.shape
-        return
     with pytest.raises(vf.FormatError, match=r"a\.bin"):
         vf.open(path)
 

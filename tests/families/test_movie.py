@@ -11,6 +11,7 @@ from vidformats.families import movie
 from vidformats.families.movie import TAG, Movie, note, noted
 from vidformats.storage import open_source
 from vidformats.testing.numbered import numbered, numbers_of, red
+from vidformats.timing import Timing
 
 ENDINGS = {"mp4": ".mp4", "avi_mjpg": ".avi"}
 each = pytest.mark.parametrize("name", ENDINGS)
@@ -107,7 +108,7 @@ def test_fps(tmp_path):
 def test_the_note_survives_in_every_container(head, shape, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(head + bytes(301))
-    note(path, shape)
+    note(path, shape, Timing(25.0))
     assert noted(open_source(path)) == shape
 
 
@@ -132,7 +133,7 @@ def test_a_broken_note_is_none(text, tmp_path):
 @pytest.mark.parametrize("shape", [(9, 3, 32, 32), (10, 2, 32, 32), (10, 3, 64, 64), (10, 3, 8, 32)])
 def test_a_note_that_does_not_fit_is_ignored(shape, tmp_path):
     path = vf.write(numbered(10), tmp_path / "a.mp4")
-    note(tmp_path / "a.mp4", shape)
+    note(tmp_path / "a.mp4", shape, Timing(25.0))
     assert vf.open(path).shape == (10, 3, 32, 32)
 
 

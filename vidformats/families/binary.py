@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import operator
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -17,15 +14,10 @@ import numpy as np
 from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
 from vidformats.readers.extent import ExtentReader, number_dtype
+from vidformats.sidecar import check_match, load_json, sidecar_of, write_sidecar
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
-from vidformats.storage.local import open_source
-
-SIDECAR = 1 << 12
-"""Bytes read of a sidecar: more make no shape."""
-
-PARTS, PART = 8, 1 << 12
-"""How many parts of the data, and of how many bytes, make its digest: reading all of it would be slow to open."""
+from vidformats.timing import KEYS, set_time
 
 
 @dataclass(frozen=True)
@@ -34,15 +26,17 @@ class Binary(Format):
 
     The published file had no header either, and was read with the wrong dtype. The sidecar
     ``<name>.json`` holds ``{"shape": [...], "dtype": "<u2", "size": ..., "digest": "..."}``: the last two tell
-    the data that it belongs to. Sidecars without them are read too.
+    the data that it belongs to. Sidecars without them are read too. The time record follows, if there is one.
     """
 
+    keeps_time: ClassVar[bool] = True
     sidecars: ClassVar[tuple[str, ...]] = (".json",)
 
     def stranger(self, path: Path) -> str | None:
         """Tell a sidecar from a JSON file that somebody else put there."""
         try:
-            ours = _facts(path).keys() <= {"shape", "dtype", "size", "digest"}
+            further = _facts(path).keys() - {"shape", "dtype"}
+            ours = not further or {"size", "digest"} <= further <= {"size", "digest", *KEYS}
         except (FormatError, OSError):
             ours = False
         return None if ours else path.name
@@ -50,14 +44,12 @@ class Binary(Format):
     def write(self, video: Source, path: Path) -> None:
         """Write the frames as they come, and the sidecar."""
         n_frames = 0
-        with open(path, "w+b") as file:
+        with open(path, "wb") as file:
             for block in video.blocks():
                 file.write(block.data)
                 n_frames += len(block)
-            facts: dict[str, Any] = {"shape": [n_frames, *video.frame_shape], "dtype": video.dtype.str}
-            size = file.tell()
-            facts |= {"size": size, "digest": _digest(lambda n, at: (file.seek(at), file.read(n))[1], size)}
-        path.with_name(path.name + ".json").write_text(json.dumps(facts) + "\n")
+        facts = {"shape": [n_frames, *video.frame_shape], "dtype": video.dtype.str}
+        write_sidecar(path, facts, video.timing.record(n_frames) if video.timing else None)
 
     def open(
         self, source: ByteSource, shape: Any = None, dtype: Any = None, offset: int = 0, cut: bool = False
@@ -100,39 +92,26 @@ class Binary(Format):
         if shape is None and offset + prod(axes) * kind.itemsize != source.size:
             fault = f"expected {offset + prod(axes) * kind.itemsize} bytes for {axes} of {kind}, as its sidecar says"
             raise FormatError(source.url, f"{fault}, got {source.size}")
-        return ExtentReader(source, offset, tuple(axes), kind)
+        reader = ExtentReader(source, offset, tuple(axes), kind)
+        if "fps" in facts and reader.shape[0] == facts["shape"][0]:
+            set_time(reader, facts, source.url)
+        return reader
 
 
 def _facts_of(source: ByteSource) -> dict[str, Any]:
-    """Return what the sidecar says, which lies beside the name or beside the file that a link leads to."""
-    for name in (source.url, os.path.realpath(source.url)):
-        sidecar = Path(name + ".json")
-        if sidecar.exists():
-            facts = _facts(sidecar)
-            size, digest = facts.get("size", source.size), facts.get("digest")
-            if size != source.size or (digest is not None and digest != _digest(source.read, size)):
-                fault = f"is not the data that {sidecar.name} was written with; pass shape= and dtype= if it is right"
-                raise FormatError(source.url, fault)
-            return facts
-    return {}
+    """Return what the sidecar says."""
+    if (sidecar := sidecar_of(source)) is None:
+        return {}
+    facts = _facts(sidecar)
+    check_match(source, sidecar, facts, "pass shape= and dtype= if it is right")
+    return facts
 
 
 def _facts(sidecar: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = json.loads(open_source(sidecar).read(SIDECAR, 0))  # which does not wait for a FIFO
+        facts: dict[str, Any] = load_json(sidecar)
         if all(type(n) is int and n >= 0 for n in facts["shape"]) and isinstance(facts["dtype"], str):
             return facts
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise FormatError(sidecar, 'expected a sidecar like {"shape": [10000, 3, 120, 120], "dtype": "|u1"}')
-
-
-def _digest(read: Callable[[int, int], bytes], size: int) -> str:
-    """Return what tells these data from others of their size: of parts spread evenly from the first byte to the last.
-
-    `read` takes a number of bytes and an offset.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    for k in range(PARTS):
-        digest.update(read(PART, max(0, size - PART) * k // (PARTS - 1)))
-    return digest.hexdigest()

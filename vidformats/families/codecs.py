@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vidformats.families.movie import SMALLEST, USUAL_RATE, Film, note, rate_of
+from vidformats.families.movie import SMALLEST, Film, note, timing_for
 from vidformats.source import Source
+from vidformats.timing import Timing
 
 if importlib.util.find_spec("av") is None:  # importing it takes too long for a look at other files
     raise ImportError("No module named 'av'")
@@ -61,8 +62,6 @@ class Coded(Film):
         FFmpeg's name of the pixel format, such as ``yuv444p``; by default ``yuv420p``, and RGB or grey without loss.
     fps : float, optional
         Frames per second; by default those of the source, else 25 with a warning.
-    times : sequence of float, optional
-        When each frame is shown, in rising seconds, for a variable rate; by default as in a source that has one.
     tune : str, optional
         What the encoder is tuned for, such as ``"fastdecode"``.
 
@@ -81,7 +80,6 @@ class Coded(Film):
     preset: str | None = None
     keyframe_interval: int | None = None
     pix_fmt: str | None = None
-    times: Sequence[float] | None = None
     tune: str | None = None
 
     holds: ClassVar[str] = "images"
@@ -94,12 +92,6 @@ class Coded(Film):
             raise ValueError(f"keyframe_interval must be >= 1, got {self.keyframe_interval}")
         if self.fps is not None and not 0 < self.fps < np.inf:
             raise ValueError(f"fps must be > 0, got {self.fps}")
-        if self.times is not None:
-            if self.fps is not None:
-                raise ValueError("times= and fps= exclude each other")
-            object.__setattr__(self, "times", tuple(float(t) for t in self.times))
-            if not (np.diff(self.times) > 0).all() or min(self.times, default=0) < 0:
-                raise ValueError("times must rise from 0 or more")
 
     @property
     def tolerance(self) -> float:
@@ -120,13 +112,7 @@ class Coded(Film):
             ) from None
 
     def write(self, video: Source, path: Path) -> None:
-        """Encode frame by frame.
-
-        Raises
-        ------
-        ValueError
-            If `times` are not as many as the frames.
-        """
+        """Encode frame by frame."""
         import av
 
         channels, height, width = video.frame_shape
@@ -136,7 +122,8 @@ class Coded(Film):
         even = [2 // form.chroma_height(2), 2 // form.chroma_width(2)]
         least = LEAST.get(self.codec, SMALLEST)
         padded = [max(n + -n % step, least) for n, step in zip((height, width), even, strict=True)]
-        times, rate, assumed = self._clock(video)
+        timing = timing_for(self.fps, video)
+        times, rate = _ticks(timing), Fraction(timing.fps).limit_denominator(1001)  # 30000/1001 for 29.97002997
         given = "gray" if grey and pix_fmt.startswith("gray") else "rgb24"
         n = 0
         with av.open(str(path), "w") as file:
@@ -150,31 +137,12 @@ class Coded(Film):
                 out.codec_context.codec_tag = "hvc1"  # what Apple's players ask for
             for block in video.blocks():
                 for planes in block:
-                    if times is not None and n >= len(times):
-                        raise ValueError(f"expected {len(times)} frames, as many as times=, got more")
                     frame = av.VideoFrame.from_ndarray(_image(planes, padded, given), format=given)
-                    frame.pts, frame.time_base = (n, 1 / rate) if times is None else (round(times[n] / TICK), TICK)
+                    frame.pts, frame.time_base = (n, 1 / rate) if times is None else (times[n], TICK)
                     file.mux(out.encode(frame))
                     n += 1
             file.mux(out.encode(None))
-        if times is not None and n != len(times):
-            raise ValueError(f"expected {len(times)} frames, as many as times=, got {n}")
-        note(path, (n, channels, height, width), fps_assumed=assumed)
-
-    def _clock(self, video: Source) -> tuple[Sequence[float] | None, Fraction, bool]:
-        """Return when frames are shown if their rate varies, else their rate, and whether it was assumed."""
-        if self.times is not None:
-            span = self.times[-1] - self.times[0] if len(self.times) > 1 else 0.0
-            return self.times, _rate((len(self.times) - 1) / span if span else USUAL_RATE), False
-        if self.fps is not None:
-            return None, _rate(self.fps), False
-        times = video.times
-        if times is not None and video.fps and len(times) > 2:
-            steps = np.diff(times)
-            if np.ptp(steps) > 0.5 * np.median(steps) and (steps > 0).all():
-                return times.tolist(), _rate(video.fps), False
-        fps, assumed = rate_of(None, video)
-        return None, _rate(fps), assumed
+        note(path, (n, channels, height, width), timing)
 
     def _options(self, side: int) -> dict[str, str]:
         preset = self.preset or PRESET.get(self.codec)
@@ -195,9 +163,14 @@ class Coded(Film):
         return {name: value for name, value in options.items() if value is not None}
 
 
-def _rate(fps: float) -> Fraction:
-    """Return a rate as containers count it: 30000/1001 for 29.97002997."""
-    return Fraction(fps).limit_denominator(1001)
+def _ticks(timing: Timing) -> list[int] | None:
+    """Return when frames are shown, rising and from 0 or more on; None if their rate is even."""
+    if timing.even or timing.times is None:
+        return None
+    ticks = [round(t / TICK) for t in (timing.times - min(0.0, timing.times[0])).tolist()]
+    for k in range(1, len(ticks)):
+        ticks[k] = max(ticks[k], ticks[k - 1] + 1)
+    return ticks
 
 
 def _image(planes: np.ndarray, size: Sequence[int], given: str) -> np.ndarray:

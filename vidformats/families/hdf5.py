@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -39,6 +39,8 @@ class H5(Format):
         For the layout ``"frames"``, by default 1.
     """
 
+    keeps_time: ClassVar[bool] = True
+
     layout: str = "contiguous"
     level: int | None = None
     dataset: str = "video"
@@ -64,6 +66,13 @@ class H5(Format):
         """Store the dataset; only ``"automatic"`` needs the whole video at once."""
         with DeferredErrors(path) as disk, h5py.File(disk, "w") as file:
             for _ in _WRITERS[self.layout](self, video, file):
+                disk.check()
+            if video.timing:
+                for key, value in video.timing.record(video.written).items():
+                    if key == "times":  # attributes end at 64 KB
+                        file[f"{self.dataset}_{key}"] = value
+                    else:
+                        file[self.dataset].attrs[key] = value
                 disk.check()
 
     def open(self, source: ByteSource, dataset: str | None = None, links: bool = False) -> Reader:

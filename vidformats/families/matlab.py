@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,9 +17,10 @@ from vidformats.errors import FormatError
 from vidformats.format import Format, Reader, pick
 from vidformats.readers.column_major import ColumnMajorReader
 from vidformats.readers.extent import ExtentReader
-from vidformats.readers.mat5 import CLASSES, MATRIX, TYPES, inflated, variables, variables4
+from vidformats.readers.mat5 import CLASSES, MATRIX, TYPES, Variable, inflated, variables, variables4
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
+from vidformats.timing import KEYS, set_time
 
 MARK = re.compile(rb"vidformats: (frames last|as indexed), (\d+) axes")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
@@ -32,6 +35,8 @@ class Mat(Format):
     variable : str
     """
 
+    keeps_time: ClassVar[bool] = True
+
     variable: str = "video"
 
     def sniff(self, head: bytes, names: Sequence[str]) -> bool:
@@ -40,7 +45,7 @@ class Mat(Format):
 
     def check(self, video: Source) -> None:
         """MATLAB has no half floats, level 5 no element beyond 4 GB; of other names SciPy drops the variable."""
-        if not NAME.fullmatch(self.variable):
+        if not NAME.fullmatch(self.variable + ("_variable_rate" if video.timing else "")):
             raise ValueError(f"{self.name}: variable must be a name that MATLAB knows, got {self.variable!r}")
         if video.dtype.str[1:] not in CLASSES:
             raise ValueError(f"{self.name} holds {', '.join(CLASSES)}, not {video.dtype}; use npy or h5")
@@ -51,10 +56,16 @@ class Mat(Format):
         """Write the whole array; columns can't be written before every frame is known."""
         from scipy.io import savemat
 
-        savemat(path, {self.variable: video.whole(self.name)}, appendmat=False, oned_as="column")
+        whole = {self.variable: video.whole(self.name)}
+        savemat(path, whole | self._record(video), appendmat=False, oned_as="column")
         if len(video.shape) == 1:  # MATLAB knows no array of one axis
             with open(path, "r+b") as file:
                 file.write(_mark("as indexed", 1))
+
+    def _record(self, video: Source) -> dict[str, Any]:
+        """Return the variables that keep the time: ``video_fps``, ``video_duration``, ..."""
+        record = video.timing.record(video.written) if video.timing else {}
+        return {f"{self.variable}_{key}": np.asarray(value, np.float64) for key, value in record.items()}
 
     def open(self, source: ByteSource, variable: str | None = None) -> Reader:
         """Open the array called `variable`; it must be named only where there are several and none is ``video``."""
@@ -78,7 +89,7 @@ class Mat(Format):
                 raise
         if not modern:
             head = b""
-        _, dims, dtype, offset, deflated = found[pick(path, list(found), variable, "variable", self.variable)]
+        name, dims, dtype, offset, deflated = found[pick(path, list(found), variable, "variable", self.variable)]
         mark = MARK.search(head[:116])
         last = frames_last or (mark is not None and mark[1] == b"frames last")
         shape = dims[::-1] if last else dims
@@ -89,7 +100,11 @@ class Mat(Format):
         if deflated:
             file = inflated(file, deflated, order, offset + prod(dims) * dtype.itemsize)
         info = {"format": "mat_frames" if last else "mat", "compressed": deflated is not None}
-        return (ExtentReader if last or len(shape) == 1 else ColumnMajorReader)(file, offset, shape, dtype, info)
+        reader = (ExtentReader if last or len(shape) == 1 else ColumnMajorReader)(file, offset, shape, dtype, info)
+        kept = {key: found[f"{name}_{key}"] for key in KEYS if f"{name}_{key}" in found}
+        if {"fps", "duration"} <= kept.keys():
+            set_time(reader, {key: _values(source, item, order) for key, item in kept.items()}, path)
+        return reader
 
 
 @dataclass(frozen=True)
@@ -108,6 +123,11 @@ class MatFrames(Mat):
             if nbytes > (1 << 32) - 4096:
                 raise ValueError(f"{self.name} holds at most 4 GB a variable; use npy or h5")
             file.write(b"\0" * (-nbytes % 8))
+            if video.timing:
+                from scipy.io import savemat
+
+                savemat(further := io.BytesIO(), self._record(video), oned_as="column")
+                file.write(further.getvalue()[128:])
             file.seek(0)
             file.write(self._head(nbytes, n_frames, video.frame_shape, kind))
 
@@ -127,6 +147,13 @@ class MatFrames(Mat):
     def open(self, source: ByteSource, variable: str | None = None) -> Reader:
         """Open an array whose last MATLAB axis counts frames, whoever wrote it."""
         return self._open(source, variable, frames_last=True)
+
+
+def _values(source: ByteSource, item: Variable, order: str) -> np.ndarray:
+    """Return the numbers of a variable, flat."""
+    nbytes = prod(item.dims) * item.dtype.itemsize
+    file = inflated(source, item.deflated, order, item.offset + nbytes) if item.deflated else source
+    return np.frombuffer(file.read(nbytes, item.offset), item.dtype)
 
 
 def _mark(order: str, axes: int) -> bytes:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidformats.decoders import open_decoder
 from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
@@ -17,9 +20,13 @@ from vidformats.readers.stream import StreamReader
 from vidformats.source import Source
 from vidformats.storage import open_source
 from vidformats.storage.base import ByteSource
+from vidformats.timing import FACTS, Timing, set_time
 
-TAG = b"vidformats.shape"
-"""Begins the note at the end of a file; 16 bytes, as a ``uuid`` box wants them."""
+TAG, TIMES = b"vidformats.shape", b"vidformats.times"
+"""Begin the note at the end of a file, and the times of frames before it; 16 bytes, as a ``uuid`` box wants them."""
+
+NOTE = 512
+"""Bytes at the end of a file in which the note is."""
 
 MARKS = (
     *((4, box) for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),  # MP4, QuickTime
@@ -68,6 +75,7 @@ class Film(Format):
     """What all video files share: how they are opened."""
 
     holds = "images"
+    keeps_time = True
 
     def open(
         self,
@@ -82,8 +90,10 @@ class Film(Format):
         reader = StreamReader(source, noted(source), stream, rotate, depth, counted, decoder)
         if name := NAMES.get((reader.info["codec"], reader.info.get("pix_fmt", "")), NAMES.get(reader.info["codec"])):
             reader.info["format"] = name
-        if _note(source).get("fps_assumed"):
-            reader.info["fps_assumed"] = True
+        facts, shape = _note(source), noted(source)
+        reader.info |= {key: facts[key] for key in FACTS if key in facts}
+        if shape and shape[0] == reader.shape[0] and "duration" in facts:
+            set_time(reader, facts | {"times": _noted_times(source, shape[0])}, source.url)
         return reader
 
 
@@ -137,7 +147,8 @@ class Movie(Film):
         pad = [max(height + height % 2, SMALLEST) - height, max(width + width % 2, SMALLEST) - width]
         size = (width + pad[1], height + pad[0])
         fourcc = cv2.VideoWriter.fourcc(*self.fourcc)
-        fps, assumed = rate_of(self.fps, video)
+        timing = timing_for(self.fps, video)
+        fps = timing.fps
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, fps, size, True)
         if not writer.isOpened():
             _ask_the_disk(path)
@@ -159,7 +170,10 @@ class Movie(Film):
         if written != n_frames:
             _ask_the_disk(path)
             raise OSError(f"{path}: {written} of {n_frames} frames were written; is the disk full?")
-        note(path, (n_frames, channels, height, width), **({"fps_assumed": True} if assumed else {}))
+        if not timing.even:
+            fault = f"{self.name} holds one rate: other players than vidformats show the frames at {fps:g} a second"
+            warnings.warn(f"{path.name}: {fault}; h264 keeps the time of each", stacklevel=4)
+        note(path, (n_frames, channels, height, width), timing)
 
 
 def _ask_the_disk(path: Path) -> None:
@@ -168,20 +182,31 @@ def _ask_the_disk(path: Path) -> None:
         file.write(bytes(PROBE))
 
 
-def rate_of(fps: float | None, video: Source) -> tuple[float, bool]:
-    """Return the frames per second to write: those asked for, else the source's; and whether they were assumed."""
-    if fps is not None or video.fps is not None:
-        return float(fps if fps is not None else video.fps or 0), False
+def timing_for(fps: float | None, video: Source) -> Timing:
+    """Return the time to write: the rate asked for, else what the source knows, else the usual rate and a warning."""
+    if fps is not None:
+        return Timing(float(fps))
+    if video.timing:
+        return video.timing
     warnings.warn(f"the frames have no rate: {USUAL_RATE} per second are assumed; pass fps=", stacklevel=5)
-    return float(USUAL_RATE), True
+    return Timing(float(USUAL_RATE), facts={"fps_assumed": True})
 
 
-def note(path: Path, shape: tuple[int, ...], **facts: Any) -> None:
+def note(path: Path, shape: tuple[int, ...], timing: Timing) -> None:
     """Append a note of the true shape, which codecs of even sizes and three channels can't hold.
 
-    A box or chunk of a kind that players skip, named as the container names its own.
+    And of the time, before it, if a container that holds one rate, or counts from 0 in ticks of its own, can't. A box
+    or chunk of a kind that players skip, named as the container names its own.
     """
-    text = TAG + json.dumps({"shape": [int(n) for n in shape], **facts}).encode()
+    facts: dict[str, Any] = {"shape": [int(n) for n in shape], **timing.facts}
+    if not timing.even:
+        record = timing.record(shape[0])
+        _append(path, TIMES + np.asarray(record.pop("times"), "<f8").tobytes())
+        facts |= record
+    _append(path, TAG + json.dumps(facts).encode())
+
+
+def _append(path: Path, text: bytes) -> None:
     text += b" " * (len(text) % 2)
     with open(path, "r+b") as file:
         head = file.read(8)
@@ -204,9 +229,15 @@ def noted(source: ByteSource) -> tuple[int, ...] | None:
 
 
 def _note(source: ByteSource) -> dict[str, Any]:
-    text = source.read(256, max(0, source.size - 256)).rpartition(TAG)[2]
+    text = source.read(NOTE, max(0, source.size - NOTE)).rpartition(TAG)[2]
     try:
         facts = json.loads(text)  # if nothing was found, the text is no JSON
     except ValueError:
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def _noted_times(source: ByteSource, n: int) -> NDArray[np.float64]:
+    """Return the times of `n` frames that stand before the note; fewer if it has none."""
+    data = source.read(2 * NOTE + 8 * n, max(0, source.size - 2 * NOTE - 8 * n)).rpartition(TIMES)[2]
+    return np.frombuffer(data[: len(data) // 8 * 8][: 8 * n], "<f8").astype(np.float64)

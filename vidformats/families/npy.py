@@ -7,8 +7,9 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 from numpy.lib import format as header
 
 from vidformats.errors import FormatError
@@ -17,6 +18,7 @@ from vidformats.readers.npy import HEADER, InflatingReader, check_crc, npy_reade
 from vidformats.source import Source
 from vidformats.storage.base import ByteSource
 from vidformats.storage.members import Member
+from vidformats.timing import KEYS, set_time
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Npz(Format):
         Name of the array.
     """
 
+    keeps_time: ClassVar[bool] = True
+
     compressed: bool = False
     member: str = "video"
 
@@ -84,11 +88,13 @@ class Npz(Format):
         """Write one member. A zip can't grow: the checksum of the header would change with it."""
         video.need_length(self.name)
         method = zipfile.ZIP_DEFLATED if self.compressed else zipfile.ZIP_STORED
-        with (
-            zipfile.ZipFile(path, "w", method) as archive,
-            archive.open(self.member.removesuffix(".npy") + ".npy", "w", force_zip64=True) as file,
-        ):
-            write_npy(file, video)
+        name = self.member.removesuffix(".npy")
+        with zipfile.ZipFile(path, "w", method) as archive:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                write_npy(file, video)
+            for key, value in video.timing.record(video.written).items() if video.timing else ():
+                with archive.open(f"{name}_{key}.npy", "w") as file:
+                    np.save(file, value)
 
     def open(self, source: ByteSource, member: str | None = None, check: bool = False) -> Reader:
         """Open an array of a zip.
@@ -107,21 +113,31 @@ class Npz(Format):
                 entries = {
                     i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")
                 }
+                everything = entries
                 if len(entries) > 1 and (member or self.member) not in entries:
                     entries = {name: i for name, i in entries.items() if _is_video(source.url, archive, i)}
-        except FileNotFoundError:
+                chosen = pick(source.url, list(entries), member, "member", self.member)
+                kept = {key: everything.get(f"{chosen}_{key}") for key in KEYS}
+                record = {key: np.load(archive.open(entry)) for key, entry in kept.items() if entry}
+        except (FileNotFoundError, FormatError):
             raise
         except Exception as error:  # zipfile believes the numbers and names of a damaged directory
             raise FormatError(source.url, f"is no zip that can be read: {error}") from None
-        entry = entries[pick(source.url, list(entries), member, "member", self.member)]
-        if entry.compress_type != zipfile.ZIP_STORED:
-            return InflatingReader(source, entry, {"member": entry.filename, "compressed": True})
-        name, extra = struct.unpack("<HH", source.read(4, max(0, entry.header_offset + 26)).ljust(4, b"\0"))
-        at = entry.header_offset + 30 + name + extra
-        stored = Member(source, at, entry.file_size, entry.filename)
-        if check:
-            check_crc(stored, entry.CRC)
-        return npy_reader(stored, member=entry.filename, compressed=False)
+        reader = _member(source, entries[chosen], check)
+        if {"fps", "duration"} <= record.keys():
+            set_time(reader, record, source.url)
+        return reader
+
+
+def _member(source: ByteSource, entry: zipfile.ZipInfo, check: bool) -> Reader:
+    if entry.compress_type != zipfile.ZIP_STORED:
+        return InflatingReader(source, entry, {"member": entry.filename, "compressed": True})
+    name, extra = struct.unpack("<HH", source.read(4, max(0, entry.header_offset + 26)).ljust(4, b"\0"))
+    at = entry.header_offset + 30 + name + extra
+    stored = Member(source, at, entry.file_size, entry.filename)
+    if check:
+        check_crc(stored, entry.CRC)
+    return npy_reader(stored, member=entry.filename, compressed=False)
 
 
 def _is_video(url: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:

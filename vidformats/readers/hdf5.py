@@ -27,6 +27,7 @@ from vidformats.readers.extent import ExtentReader, check_shape
 from vidformats.readers.hdf5_index import chunk_index, codecs_of
 from vidformats.storage.base import ByteSource
 from vidformats.storage.local import changed, open_source
+from vidformats.timing import KEYS, set_time
 
 handles.before_other_hooks()
 
@@ -107,6 +108,8 @@ def _open(
         else:
             check_shape(source.url, found.shape, found.dtype)
             reader = _reader(source, file, found, matlab, links)
+            if h5py.h5a.get_num_attrs(found.id) and (record := _record(found)):
+                set_time(reader, record, source.url)
         return reader
     except FormatError:
         raise
@@ -115,6 +118,15 @@ def _open(
     finally:
         if file and not isinstance(reader, BoxReader):
             file.close()  # an open handle would lock the file, and not survive a fork
+
+
+def _record(data: h5py.Dataset) -> dict[str, Any] | None:
+    """Return the time record of a dataset: its attributes, and of an uneven rate the dataset ``NAME_times``."""
+    record = {key: data.attrs[key] for key in KEYS if key in data.attrs}
+    if not {"fps", "duration"} <= record.keys():
+        return None
+    times = data.parent.get(f"{data.name}_times")
+    return record | ({} if times is None else {"times": times[()]})
 
 
 def _told(url: str, error: Exception) -> Exception:

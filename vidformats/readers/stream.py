@@ -120,6 +120,8 @@ class StreamReader(Reader):
         self.fps, self.times, self.duration = self._index.fps, self._index.times, self._index.duration
         self.weight = max(1, min(42, 42 * height * width // (1920 * 1080)))
         self.info = _info(first, self._index)
+        if first.rotation and not rotate:
+            self.info["as_stored"] = True
         self._memo, self._idle, self._lock = first.memo, [Lent(first)], threading.Lock()
 
     def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:

@@ -15,6 +15,7 @@ import os
 import pickle
 import shutil
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -81,6 +82,18 @@ def indexes(draw: st.DrawFn, shape: tuple[int, ...] = SHAPE) -> Any:
     for _ in range(draw(st.integers(0, 2))):
         index.insert(draw(st.integers(0, len(index))), None)
     return tuple(index) if len(index) > 1 or draw(st.booleans()) else index[0]
+
+
+def _times(video: vf.Video) -> NDArray[np.float64]:
+    times = video.times
+    assert times is not None
+    return times
+
+
+def _new(folder: Path) -> Path:
+    """Return a new folder inside another."""
+    (new := folder / "new").mkdir()
+    return new
 
 
 Stored = tuple[str, Frames]
@@ -347,6 +360,76 @@ class Conformance:
         """A `Video` is a source."""
         with vf.open(stored[0]) as video:
             np.testing.assert_array_equal(vf.load(vf.write(video, tmp_path / "copy.npy")), stored[1])
+
+    @pytest.mark.parametrize("fps", [25.0, 30000 / 1001, 7.5])
+    def test_an_even_rate_is_kept(self, tmp_path: Path, fps: float) -> None:
+        """What ``fps=`` says is what a file says, and what a copy of it says; at the most a container rounds it."""
+        video = numbered(T)
+        with (
+            vf.open(self.store(video, tmp_path, fps=fps)) as stored,
+            vf.open(self.store(stored, _new(tmp_path))) as copy,
+        ):
+            for one in (stored, copy):
+                assert one.fps == pytest.approx(fps, rel=2e-3)
+                assert one.duration == pytest.approx(T / fps, abs=2e-3)
+                np.testing.assert_allclose(_times(one), np.arange(T) / fps, atol=1e-3)
+                assert numbers_of(one.at((np.arange(T) + 0.5) / fps)) == list(range(T))
+                assert not one.info["variable_rate"]
+            with vf.open(stored.path, fps=fps / 2) as slower:
+                assert len(slower) == (T + 1) // 2
+
+    @pytest.mark.filterwarnings("ignore:.*holds one rate")
+    def test_uneven_times_are_kept(self, tmp_path: Path) -> None:
+        """To the bit, with a start that is not 0, from an array, an iterator and a copy."""
+        video, times = numbered(T), 1.5 + np.cumsum(np.random.default_rng(0).uniform(0.01, 0.3, T))
+        path = self.store(iter(video), tmp_path, times=times)
+        with vf.open(path) as stored, vf.open(self.store(stored, _new(tmp_path))) as copy:
+            for one in (stored, copy):
+                np.testing.assert_array_equal(_times(one), times)
+                duration = times[-1] - times[0] + np.median(np.diff(times))
+                assert one.duration == pytest.approx(duration)
+                assert one.fps == pytest.approx(T / duration)
+                assert one.info["variable_rate"] is True
+                assert numbers_of(one.at(times + 0.005)) == list(range(T))
+        with vf.open(self.store(video, tmp_path, fps=25)) as again:  # of the times before, nothing is left
+            assert (again.fps, _times(again)[-1]) == (25, pytest.approx((T - 1) / 25))
+
+    def test_what_the_source_says_of_itself_is_kept(self, tmp_path: Path) -> None:
+        """By how much its frames were turned, and whether its rate was a guess."""
+
+        class Phone(np.ndarray):
+            fps: ClassVar[float] = 25.0
+            info: ClassVar[dict[str, Any]] = {"rotation": 90, "fps_assumed": True, "codec": "none"}
+
+        with vf.open(self.store(natural().view(Phone), tmp_path)) as video:
+            assert (video.fps, video.info["rotation"], video.info["fps_assumed"]) == (25, 90, True)
+            assert video.info.get("codec") != "none"
+            self.assert_same(video[:], natural())
+
+    def test_without_a_rate_there_is_no_time(self, tmp_path: Path) -> None:
+        """Nobody's default is taken for a fact, and a rate that was there goes with the data it belonged to."""
+        self.store(natural(), tmp_path, fps=25)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            path = self.store(natural(), tmp_path)
+        with vf.open(path) as video:
+            assert video.times is None or video.info["fps_assumed"] is True
+
+    @pytest.mark.parametrize(
+        ("time", "fault"),
+        [
+            ({"fps": 0}, "fps must be > 0, got 0"),
+            ({"fps": float("nan")}, "fps must be > 0"),
+            ({"times": np.arange(T - 1)}, f"expected {T - 1} frames, as many as times=, got {T}"),
+            ({"times": np.arange(T)[::-1]}, "times must rise"),
+            ({"times": np.arange(T), "fps": 25}, "exclude each other"),
+        ],
+    )
+    def test_a_time_that_cannot_be(self, tmp_path: Path, time: dict[str, Any], fault: str) -> None:
+        """Nothing is written."""
+        with pytest.raises(ValueError, match=fault):
+            self.store(natural(), tmp_path, **time)
+        assert os.listdir(tmp_path) == []
 
     def test_a_truncated_file_is_a_format_error(self, stored: Stored, tmp_path: Path) -> None:
         """Either opening or reading fails, and names the file; wrong pixels never come out."""
