@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import numpy as np
@@ -316,6 +317,32 @@ def test_when_the_datas_rename_fails_the_sidecar_goes_back(tmp_path, monkeypatch
     assert sorted(os.listdir(tmp_path)) == before
     if there:
         np.testing.assert_array_equal(vf.load(path), VIDEO)
+
+
+@posix
+@pytest.mark.parametrize("ends", ["written", "never written"])
+def test_a_reader_that_comes_between_sidecar_and_data(tmp_path, monkeypatch, ends):
+    """It waits for the writer, and opens what came; if nothing comes, it says what is wrong."""
+    path, opened = vf.write(VIDEO, tmp_path / "a.bin"), []
+    replace, reader = module._replace, ThreadPoolExecutor(1)
+    monkeypatch.setattr("vidformats.sidecar.PATIENCE", 20.0 if ends == "written" else 0.1)
+
+    def slowly(new, place, old):
+        if place.suffix == ".bin":
+            opened.append(reader.submit(vf.load, path))
+            if ends == "never written":
+                opened[0].exception()
+            else:
+                time.sleep(0.2)  # long enough for the reader to meet the new sidecar beside the old data
+        replace(new, place, old)
+
+    monkeypatch.setattr(module, "_replace", slowly)
+    vf.write(OTHER[:7].astype("u2"), path)
+    if ends == "written":
+        np.testing.assert_array_equal(opened[0].result(), OTHER[:7])
+    else:
+        assert "is not the data" in str(opened[0].exception())
+    reader.shutdown()
 
 
 def test_sidecars_of_earlier_versions_are_read(tmp_path):

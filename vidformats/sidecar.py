@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ import numpy as np
 from vidformats.errors import FormatError
 from vidformats.storage.base import ByteSource
 from vidformats.storage.local import open_source
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 SUFFIX = ".json"
 """Behind the whole name of the data: ``trial.npy.json``."""
@@ -25,6 +32,9 @@ MARK = json.dumps(OURS)[:-1].encode()
 
 LONGEST = 1 << 26
 """Bytes read of a sidecar: the times of some million frames."""
+
+PATIENCE = 2.0
+"""Seconds that a reader waits at most for a writer that is giving a sidecar and its data their names."""
 
 PARTS, PART = 8, 1 << 12
 """How many parts of the data, and of how many bytes, make its digest: reading all of it would be slow to open."""
@@ -105,3 +115,22 @@ def check_match(source: ByteSource, sidecar: Path, facts: Mapping[str, Any], cur
     wrong = source.size and told.get("size", source.size) != source.size  # a folder has no size of its own
     if wrong or (told and not told.items() <= fingerprint(source).items()):
         raise FormatError(source.url, f"is not the data that {sidecar.name} was written with; {cure}")
+
+
+def wait_for_writer(folder: str) -> None:
+    """Wait until no writer is about to rename in `folder`, which it has locked for so long."""
+    if fcntl is None:
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(0.001)
+            except OSError:  # a file system without locks
+                return
+    finally:
+        os.close(fd)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from time import monotonic
+from time import monotonic, time_ns
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +17,7 @@ from vidformats.format import Reader
 from vidformats.handles import Handle, reading
 from vidformats.readers.adapted import adapted, frames_at
 from vidformats.select import Plan, frame_numbers, plan, select
+from vidformats.sidecar import wait_for_writer
 from vidformats.storage.local import changed, open_source, stamp_of
 from vidformats.threads import default_threads
 
@@ -117,11 +118,12 @@ class Video:
         asked = {"depth": depth, "stream": stream, "rotate": None if rotate is True else rotate}
         self._asked = {name: value for name, value in asked.items() if value is not None}
         self._mapped, self._stamp = mapped, stamp_of(self.path)
-        self._format = format or ("binary" if "shape" in options else "")
+        self._since = time_ns()
+        self._given = self._format = format or ("binary" if "shape" in options else "")
         self._checked = 0.0
         self._handle = Handle(self.path)
         with reading:
-            reader = self._handle.get(self._open)
+            reader = self._first()
         self.shape: tuple[int, ...] = tuple(reader.shape)
         self.dtype: np.dtype = np.dtype(reader.dtype)
         self.info: dict[str, Any] = dict(reader.info)
@@ -309,9 +311,20 @@ class Video:
     def _threads(self) -> int:
         return self.threads or default_threads()
 
+    def _first(self) -> Reader:
+        """Open the file, and once more if it was replaced meanwhile: its sidecar gets its name before the data do."""
+        try:
+            return self._handle.get(self._open)
+        except FormatError:
+            wait_for_writer(os.path.dirname(self.path))
+            if (stamp := stamp_of(self.path)) == self._stamp:
+                raise
+        self._stamp, self._since, self._format = stamp, time_ns(), self._given
+        return self._handle.get(self._open)
+
     def _open(self, resting: Reader | None) -> Reader:
         """Open the file for this process, or again for a reader that rests; it has to be the one first opened."""
-        source = open_source(self.path, self._mapped)
+        source = open_source(self.path, self._mapped, self._since)
         if source.stamp != self._stamp:
             raise changed(self.path)
         if resting is not None:

@@ -148,6 +148,7 @@ def test_the_caller_overrules_the_sidecar(tmp_path):
         "", "null", "3", "[]", "{}", '{"shape": 5, "dtype": "|u1"}', '{"shape": [9, 3, 8, 10]}', "\xff\xfe", "[" * 4000,
         '{"shape": [9, 3, 8, 10.0], "dtype": "|u1"}', '{"shape": [9, 3, -8, -10], "dtype": "|u1"}',
         '{"shape": [9, 3, 8, 10], "dtype": 3}', '{"shape": [9, 3, 8, 10], "dtype": "nonsense"}',
+        '{"shape": [9, 3, 8, 10], "dtype": "\\u0000"}', '{"shape": [9, 3, 8, 10], "dtype": "\\u0001"}',
         '{"shape": [9, 3, 8, 10], "dtype": "O"}', '{"shape": [9, 3, 8, 9], "dtype": "|u1"}',
         '{"shape": [9, 3, 8, 11], "dtype": "|u1"}', '{"shape": [], "dtype": "|u1"}',
         '{"shape": [' + "9" * 3000 + '], "dtype": "|u1"}',

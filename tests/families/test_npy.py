@@ -266,3 +266,28 @@ def test_a_black_video_by_any_method(tmp_path, method):
     with vf.open(tmp_path / "a.npz") as video:
         assert video.shape == (40, 1, 500, 600)
         assert not video[[0, 39]].any()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(
+    ("local", "central", "value", "fault"),
+    [
+        ((6, "<H"), (8, "<H"), 1, "encrypted"),
+        ((8, "<H"), (10, "<H"), 9, "not supported"),
+        ((0, "<H"), (8, "<H"), 0, "Bad magic|magic number"),
+        ((30, "4s"), (8, "<H"), 0, "differ"),
+        ((18, "<I"), (20, "<I"), 100, "as stored, got 100|inflated|cut short|ends before"),
+    ],
+    ids=["encrypted", "Deflate64", "no local header", "another name", "another size"],
+)
+def test_members_that_are_not_what_the_directory_says(tmp_path, method, local, central, value, fault):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
+        stream = io.BytesIO()
+        np.save(stream, np.arange(4000, dtype="u1").reshape(40, 100))
+        archive.writestr("video.npy", stream.getvalue())
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    for start, (at, code) in ((content.find(b"PK\3\4"), local), (content.find(b"PK\1\2"), central)):
+        struct.pack_into(code, content, start + at, b"else" if code == "4s" else value)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(vf.FormatError, match=fault):
+        vf.load(tmp_path / "a.npz", format="npz")

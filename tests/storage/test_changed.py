@@ -1,6 +1,7 @@
 """A file replaced, cut or rewritten under an open video gives the old frames whole, or one clear error; no mixture."""
 
 import os
+import pickle
 import shutil
 import time
 
@@ -105,3 +106,18 @@ def test_images_that_go_away_one_by_one(tmp_path, name):
                 check(video, index)
         with pytest.raises(vf.FormatError, match=rf"{k}\.{name}: was removed since the folder was opened"):
             video[0]
+
+
+def test_an_image_rewritten_in_place_is_noticed_by_whoever_opens_the_folder_later(tmp_path):
+    """A worker gets the address of a folder, whose own time does not change with what is in its files."""
+    path = vf.write(np.zeros((3, 3, 8, 8), "u1"), tmp_path / "v", "png")
+    video = vf.open(path)
+    parcel = pickle.dumps(video)
+    vf.write(np.full((3, 3, 8, 8), 9, "u1"), tmp_path / "w", "png")
+    time.sleep(0.02)  # the clock of file systems is coarse
+    (tmp_path / "v" / "1.png").write_bytes((tmp_path / "w" / "1.png").read_bytes())
+    worker = pickle.loads(parcel)
+    assert not worker[0].any()
+    with pytest.raises(vf.FormatError, match=r"1\.png: changed since"):
+        worker[1]
+    assert (vf.load(path, 1) == 9).all()

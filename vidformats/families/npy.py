@@ -20,6 +20,9 @@ from vidformats.storage.base import ByteSource
 from vidformats.storage.members import Member
 from vidformats.timing import KEYS, set_time
 
+RECORD = 1 << 26
+"""Bytes believed of each part of the time record: those of some million frames."""
+
 
 @dataclass(frozen=True)
 class Npy(Format):
@@ -118,7 +121,10 @@ class Npz(Format):
                     entries = {name: i for name, i in entries.items() if _is_video(source.url, archive, i)}
                 chosen = pick(source.url, list(entries), member, "member", self.member)
                 kept = {key: everything.get(f"{chosen}_{key}") for key in KEYS}
+                if any(entry and entry.file_size > RECORD for entry in kept.values()):
+                    raise FormatError(source.url, f"claims more than {RECORD} bytes of times")
                 record = {key: np.load(archive.open(entry)) for key, entry in kept.items() if entry}
+                archive.open(entries[chosen]).close()  # compares both headers of the member; refuses an encrypted one
         except (FileNotFoundError, FormatError):
             raise
         except Exception as error:  # zipfile believes the numbers and names of a damaged directory
@@ -132,6 +138,9 @@ class Npz(Format):
 def _member(source: ByteSource, entry: zipfile.ZipInfo, check: bool) -> Reader:
     if entry.compress_type != zipfile.ZIP_STORED:
         return InflatingReader(source, entry, {"member": entry.filename, "compressed": True})
+    if entry.compress_size != entry.file_size:
+        fault = f"expected {entry.file_size} bytes as stored, got {entry.compress_size}"
+        raise FormatError(source.url, f"{entry.filename} is damaged: {fault}")
     name, extra = struct.unpack("<HH", source.read(4, max(0, entry.header_offset + 26)).ljust(4, b"\0"))
     at = entry.header_offset + 30 + name + extra
     stored = Member(source, at, entry.file_size, entry.filename)

@@ -40,6 +40,8 @@ EMPTY_FRAMES = 1 << 20
 
 def number_dtype(path: str, dtype: Any) -> np.dtype:
     """Return the dtype that is meant; a `FormatError` where that is none of numbers."""
+    if isinstance(dtype, str) and not dtype.isprintable():
+        raise FormatError(path, f"names no dtype that NumPy knows: {dtype!r}")  # "\0" is NumPy's number of bool
     try:
         stored: np.dtype[Any] = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError) as error:  # part of a name is read as Python source

@@ -23,7 +23,9 @@ MOST_VIEWS = 1024
 _KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
-def open_source(path: str | os.PathLike[str], mapped: bool = False) -> LocalFile | LocalFolder:
+def open_source(
+    path: str | os.PathLike[str], mapped: bool = False, since: int | None = None
+) -> LocalFile | LocalFolder:
     r"""Open a file or folder.
 
     Parameters
@@ -31,6 +33,8 @@ def open_source(path: str | os.PathLike[str], mapped: bool = False) -> LocalFile
     path : path-like
     mapped : bool
         Map a file into memory for as long as it is open.
+    since : int, optional, nanoseconds
+        When a folder was opened first, perhaps by another process: files changed later are refused.
 
     Raises
     ------
@@ -48,7 +52,7 @@ def open_source(path: str | os.PathLike[str], mapped: bool = False) -> LocalFile
     """
     name = os.path.abspath(os.fspath(path))
     if os.path.isdir(name):
-        return LocalFolder(name)
+        return LocalFolder(name, since)
     return LocalFile(name, mapped=mapped)
 
 
@@ -217,6 +221,8 @@ class LocalFolder:
     Parameters
     ----------
     path : path-like
+    since : int, optional, nanoseconds
+        Files changed later are refused; by default now.
 
     Attributes
     ----------
@@ -229,14 +235,14 @@ class LocalFolder:
 
     size = 0
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: str | os.PathLike[str], since: int | None = None):
         self.url = self.path = os.fspath(path)
         self._flags = _flags()
         self._fd = os.open(self.path, self._flags) if os.open in os.supports_dir_fd else -1
         facts = os.fstat(self._fd) if self._fd >= 0 else os.stat(self.path)
         self.stamp = _stamp(facts)
         # A child changed after this was changed under us. The folder's own time is by the clock of its file system.
-        self._opened = max(time.time_ns(), facts.st_mtime_ns)
+        self._opened = max(since or time.time_ns(), facts.st_mtime_ns)
 
     def names(self) -> list[str]:
         """Return the names of the files in it, in no order, those of links that lead nowhere included.
