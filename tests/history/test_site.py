@@ -450,7 +450,7 @@ def test_the_keyboard_is_enough(driver, pages):
         ActionChains(driver).send_keys(Keys.TAB).perform()
         if driver.switch_to.active_element.text == "graph":
             break
-    assert driver.switch_to.active_element.get_attribute("aria-label").startswith("history of ")
+    assert driver.switch_to.active_element.get_attribute("aria-label").startswith("graph of ")
     ActionChains(driver).send_keys(Keys.ENTER).perform()
     drawn_history(driver)
 

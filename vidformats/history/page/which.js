@@ -122,7 +122,7 @@ function tell(points) {
       const link = document.createElement("a");
       link.href = point.href;
       link.textContent = "graph";
-      link.setAttribute("aria-label", `history of ${point.name}, ${point.way}`);
+      link.setAttribute("aria-label", `graph of ${point.name}, ${point.way}`);
       cell.append(link);
     }
     return row;
