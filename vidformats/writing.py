@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,24 @@ def write(
     >>> vf.write(np.zeros((8, 1, 6, 6), "uint8"), "dark.h5", "h5_frames", level=1)
     'dark.h5'
     """
+    return store(video, path, format, options, threads, n_frames, fps, times)
+
+
+def store(
+    video: Any,
+    path: str | bytes | os.PathLike[str],
+    format: str | None,
+    options: dict[str, Any],
+    threads: int | None = None,
+    n_frames: int | None = None,
+    fps: float | None = None,
+    times: Any = None,
+    inspect: Callable[[Path], object] | None = None,
+) -> str:
+    """Store a video as `write` does, and let `inspect` look at what was written before it gets its name.
+
+    If `inspect` raises, nothing is put in place.
+    """
     path = Path(os.fsdecode(path))
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be >= 1, got {threads}")
@@ -96,12 +114,14 @@ def write(
     beside = not form.keeps_time and sidecar.SUFFIX not in form.sidecars
     sidecars = form.sidecars + ((sidecar.SUFFIX,) if beside and source.timing else ())
     _check_target(form, target, sidecars)
-    with _hidden_folder(target.parent) as folder:
+    with hidden_folder(target.parent) as folder:
         unfinished = folder / NEW / registry.name_inside(target, name)
         try:
             form.write(source, unfinished)
             if beside and source.timing:
                 sidecar.write_sidecar(unfinished, sidecar.OURS, source.timing.record(source.written))
+            if inspect:
+                inspect(unfinished)
         except Exception as error:
             raise _named(error, unfinished, path) from error.__cause__
         _put_in_place(unfinished, target, sidecars, beside)
@@ -156,11 +176,11 @@ LOCK, NEW, OLD = "lock", "new", "old"
 
 
 @contextlib.contextmanager
-def _hidden_folder(parent: Path) -> Iterator[Path]:
+def hidden_folder(parent: Path) -> Iterator[Path]:
     """Lend a new folder inside `parent`, locked as long as this process lives."""
     if not parent.is_dir():
         raise FileNotFoundError(f"{parent}: no such folder to write into")
-    _sweep(parent)
+    sweep(parent)
     folder, lock = _locked(parent)
     try:
         (folder / NEW).mkdir()
@@ -190,7 +210,7 @@ def _locked(parent: Path) -> tuple[Path, int]:
         os.close(lock)
 
 
-def _sweep(parent: Path) -> None:
+def sweep(parent: Path) -> None:
     """Remove the folders of writers that were killed: the system gave their locks back."""
     if fcntl is None:
         return

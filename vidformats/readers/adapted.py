@@ -47,6 +47,25 @@ def frames_at(times: NDArray[np.float64], duration: float, seconds: NDArray[np.f
     return np.searchsorted(times, seconds + NANOSECOND, "right") - 1
 
 
+def resampled(
+    times: NDArray[np.float64] | None, duration: float | None, fps: float, url: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the frames that a video of another rate consists of, and when they are shown.
+
+    Raises
+    ------
+    ValueError
+        If the rate makes no sense, or the video has no time stamps.
+    """
+    if not 0 < fps < math.inf:
+        raise ValueError(f"fps must be > 0 and finite, got {fps}")
+    if times is None or duration is None:
+        raise ValueError(f"{url}: fps={fps} requires a video with time stamps")
+    ticks = np.arange(int(np.ceil(duration * fps)) + 1) / fps
+    ticks = ticks[ticks < duration - NANOSECOND]
+    return frames_at(times, duration, times[0] + ticks), times[0] + ticks
+
+
 class AdaptedReader(Reader):
     """A reader whose frames are resampled, scaled, or have their channels last.
 
@@ -103,16 +122,9 @@ class AdaptedReader(Reader):
         self._reader.source = source
 
     def _resample(self, fps: float, url: str) -> None:
-        times, duration = self.times, self.duration
-        if not 0 < fps < math.inf:
-            raise ValueError(f"fps must be > 0 and finite, got {fps}")
-        if times is None or duration is None:
-            raise ValueError(f"{url}: fps={fps} requires a video with time stamps")
-        ticks = np.arange(int(np.ceil(duration * fps)) + 1) / fps
-        ticks = ticks[ticks < duration - NANOSECOND]
-        self._frames = frames_at(times, duration, times[0] + ticks)
-        self.times, self.fps, self.duration = times[0] + ticks, float(fps), len(ticks) / fps
-        self.info |= {"fps": self.fps, "frames": len(ticks), "duration": self.duration}
+        self._frames, self.times = resampled(self.times, self.duration, fps, url)
+        self.fps, self.duration = float(fps), len(self.times) / fps
+        self.info |= {"fps": self.fps, "frames": len(self.times), "duration": self.duration}
 
     def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
         """Read whole frames."""

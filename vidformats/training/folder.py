@@ -68,16 +68,16 @@ def manifest(
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: expected a folder")
     patterns = {"path": pattern} if isinstance(pattern, str) else dict(pattern)
-    names = sorted(path.relative_to(root).as_posix() for path in _walk(root))
+    names = sorted(path.relative_to(root).as_posix() for path in walk(root))
     found: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
     fitting = set()
     for stream, text in patterns.items():
-        expression, any_extension = _expression(text), not re.search(r"\.\w+$", text)
+        rule, any_extension = expression(text), not re.search(r"\.\w+$", text)
         for name in names:
             stem, extension = os.path.splitext(name)
             if any_extension and extension in TABLES:
                 continue
-            if fit := expression.fullmatch(stem if any_extension else name):
+            if fit := rule.fullmatch(stem if any_extension else name):
                 fitting.add(name)
                 files = found.setdefault(tuple(fit.groupdict().items()), {})
                 if stream in files:
@@ -125,10 +125,14 @@ def manifest(
     return Manifest(rows, root)
 
 
-def _walk(root: Path) -> list[Path]:
+def walk(root: Path) -> list[Path]:
     """Return files, and folders of images as one."""
     found = []
-    for folder, folders, files in os.walk(root):
+
+    def fail(error: OSError) -> None:
+        raise error  # what cannot be read is not passed over
+
+    for folder, folders, files in os.walk(root, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files = [name for name in files if not name.startswith(".")]
         images = [name for name in files if name.lower().endswith((".jpg", ".jpeg", ".png", ".webp"))]
@@ -139,7 +143,7 @@ def _walk(root: Path) -> list[Path]:
     return found
 
 
-def _expression(pattern: str) -> re.Pattern[str]:
+def expression(pattern: str) -> re.Pattern[str]:
     """Return a pattern as a regular expression; a name that comes twice must be the same both times."""
     parts, seen = [], set()
     for part in re.split(r"(\{\w+\}|\*)", pattern.replace("\\", "/")):
