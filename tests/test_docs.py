@@ -98,6 +98,9 @@ def desk(tmp_path_factory):
     for name in ("video.npy", "video.mp4"):
         vf.write(video, folder / name)
     vf.write(video, folder / "frames", "jpg")
+    (folder / "recordings").mkdir()
+    for name in ("Ann_1", "Bo_1"):
+        vf.write(video, folder / "recordings" / f"{name}.mp4", fps=25)
     return folder
 
 

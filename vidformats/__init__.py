@@ -10,6 +10,7 @@ from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
 from vidformats.registry import format_of, formats, get_format
 from vidformats.source import Source
+from vidformats.tools.convert import convert
 from vidformats.training.folder import manifest
 from vidformats.training.windows import windows
 from vidformats.video import Video, load, open
@@ -22,6 +23,7 @@ __all__ = [
     "Source",
     "Video",
     "__version__",
+    "convert",
     "format_of",
     "formats",
     "get_format",

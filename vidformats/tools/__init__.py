@@ -1,0 +1,1 @@
+"""What the commands call to work on whole collections of videos."""
