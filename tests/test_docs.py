@@ -38,6 +38,7 @@ SMALLER = [
 """Pattern, what is put in its place (an option: at the end, where the last one counts), and why."""
 
 DRY = [
+    (r"^vidformats advise\b", "{0[0]} {0[1]} --help", "takes two minutes; tests/cli/test_advise.py runs it"),
     (r"^make \w+( \w+=\S+)*$", "make -n {0[1]}", "sets up environments and runs for minutes: only looked at"),
     (r"^git clone ", "true", "needs a network"),
     (r"^cd ", "true", "each command runs in a shell of its own"),

@@ -10,6 +10,7 @@ from vidformats.errors import FormatError
 from vidformats.format import Format, Reader
 from vidformats.registry import format_of, formats, get_format
 from vidformats.source import Source
+from vidformats.tools.advise import advise
 from vidformats.tools.convert import convert
 from vidformats.training.folder import manifest
 from vidformats.training.windows import windows
@@ -23,6 +24,7 @@ __all__ = [
     "Source",
     "Video",
     "__version__",
+    "advise",
     "convert",
     "format_of",
     "formats",

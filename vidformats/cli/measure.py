@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 import vidformats as vf
 from vidformats.bench import content
@@ -27,9 +23,8 @@ from vidformats.bench.report import limits as near
 from vidformats.bench.report import table as report
 from vidformats.bench.report.document import machine_line, replace_block
 from vidformats.bench.report.document import table as markdown_table
+from vidformats.cli.show import console, parts, progress
 from vidformats.registry import FORMATS
-
-console = Console()
 
 content_option = click.option(
     "--content",
@@ -175,7 +170,7 @@ def _corpora(
     with tempfile.TemporaryDirectory(prefix="vidformats-") as temporary:
         root = data or Path(temporary)
         _check_disk(root, chosen, names, frames, size)
-        with _progress() as bar:
+        with progress() as bar:
             task = bar.add_task("", total=len(chosen) * steps)
             try:
                 yield root, chosen, lambda step: bar.update(task, advance=1, description=step)
@@ -231,40 +226,13 @@ def _check_disk(root: Path, kinds: list[str], names: list[str], n_frames: int, s
         )
 
 
-def _progress() -> Progress:
-    columns: list[Any] = [BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}")]
-    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
-
-
 def _print(result: dict[str, Any]) -> None:
     """Print both tables. A figure is never cut: columns that do not fit go into a table below, with the row's name."""
     console.print(report.title(result), style="bold", soft_wrap=True)
     for columns, rows in ((report.YOURS, report.yours(result)), (report.THEIRS, report.theirs(result))):
-        for part in _parts(columns, rows, console.width):
+        for part in parts(columns, rows, console.width):
             console.print(part)
     console.print(report.NOTE, machine_line(result), sep="\n")
-
-
-def _parts(columns: Sequence[str], rows: list[list[str]], width: int) -> Iterator[Table]:
-    """Yield a table as one or more whose columns fit into a width; the first column is repeated in each."""
-    texts = list(zip(columns, *rows, strict=True))
-    # A column is never narrower than its longest word: text is wrapped between words only.
-    needs = [max(len(word) for text in column for word in text.split()) for column in texts]
-    parts: list[list[int]] = [[0]]
-    for k in range(1, len(columns)):
-        if len(parts[-1]) > 1 and 1 + sum(needs[j] + 3 for j in (*parts[-1], k)) > width:
-            parts.append([0])
-        parts[-1].append(k)
-    for chosen in parts:
-        sheet, spare = Table(), width - 1 - sum(needs[k] + 3 for k in chosen)
-        for k in chosen:
-            more = max(0, min(spare, max(map(len, texts[k])) - needs[k]))
-            spare -= more
-            figures = any(text[:1].isdigit() for text in texts[k])
-            sheet.add_column(columns[k], width=needs[k] + more, justify="right" if figures and k else "left")
-        for row in rows:
-            sheet.add_row(*(row[k] for k in chosen))
-        yield sheet
 
 
 COMMANDS = (table, limits)

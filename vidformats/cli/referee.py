@@ -13,7 +13,8 @@ from vidformats.bench.referee.questions import ACCESSES, REQUESTS
 from vidformats.bench.referee.roster import READERS, Reader, cache
 from vidformats.bench.referee.trial import Cell
 from vidformats.bench.report.document import replace_block
-from vidformats.cli.measure import _parts, _progress, console, document_option
+from vidformats.cli.measure import document_option
+from vidformats.cli.show import console, parts, progress
 
 NAMES = [clip.name for clip in clips.CLIPS]
 
@@ -66,7 +67,7 @@ def referee(
             replace_block(document.read_text(), "referee", "")
         except ValueError as error:
             raise click.ClickException(f"{document}: {error}") from None
-    with _progress() as bar:
+    with progress() as bar:
         task = bar.add_task("", total=len(wanted) * (1 + len(chosen)))
 
         def advance(step: str) -> None:
@@ -135,7 +136,7 @@ def command(reader: str, clip: str, access: str, requests: int, seed: int) -> st
 
 def _print(found: dict[str, Any]) -> None:
     """Print the table, one line per reader."""
-    for sheet in _parts(results.COLUMNS, results.lines_of(found), console.width):
+    for sheet in parts(results.COLUMNS, results.lines_of(found), console.width):
         console.print(sheet)
     for one in found["missing"].values():
         console.print(f"{one['title']} is not there: {one['why']}", soft_wrap=True)

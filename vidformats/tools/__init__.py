@@ -1,1 +1,1 @@
-"""What the commands call to work on whole collections of videos."""
+"""What the commands call to work on the user's own videos."""

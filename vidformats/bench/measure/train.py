@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,8 +20,8 @@ import vidformats as vf
 from vidformats.bench import content
 from vidformats.bench.measure.clock import interleave
 from vidformats.bench.measure.fresh import fresh_python
+from vidformats.bench.measure.loop import Held, epoch
 from vidformats.bench.measure.machine import facts
-from vidformats.bench.measure.memory import sizes
 from vidformats.registry import FORMATS
 
 N_TRIALS, BATCH = 4, 8
@@ -188,20 +186,6 @@ def loader(folder: Path, name: str, workers: int) -> Any:
     )
 
 
-def epoch(batches: Any) -> int:
-    """Go once through a loader, copy each batch into one buffer, and return the number of frames."""
-    import torch
-
-    buffer, frames = torch.empty(0, dtype=torch.uint8), 0
-    for batch in batches:
-        video = batch["video"]
-        if buffer.numel() < video.numel():
-            buffer = torch.empty(video.numel(), dtype=video.dtype)
-        buffer[: video.numel()].copy_(video.flatten())
-        frames += video.shape[0] * video.shape[1]
-    return frames
-
-
 def check(folder: Path, name: str) -> None:
     """Compare every window of one way, in this process, with our reading of the same file.
 
@@ -238,40 +222,11 @@ def memory(folder: Path, name: str, workers: int) -> dict[str, int] | None:
     batches = loader(folder, name, 0)
     next(iter(batches))  # what is imported on first use counts for no way
     del batches
-    if (before := _pss()) is None:
-        return None
-    peak, done = {"pss": 0, "file": 0}, threading.Event()
-
-    def look_on() -> None:
-        while not done.wait(0.02):
-            now = _pss() or before
-            if now["pss"] > peak["pss"]:
-                peak.update(now)
-
-    batches = loader(folder, name, workers)
-    watch = threading.Thread(target=look_on)
-    watch.start()
-    try:
+    with Held() as held:
+        batches = loader(folder, name, workers)
         for _ in range(2):
             epoch(batches)
-    finally:
-        done.set()
-        watch.join()
-    return {key: max(0, peak[key] - before[key]) for key in peak}
-
-
-def _pss() -> dict[str, int] | None:
-    """Return the memory of this process and its children in bytes."""
-    total = {"pss": 0, "file": 0}
-    try:
-        children = Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split()
-        for pid in [str(os.getpid()), *children]:
-            held = sizes(pid, "smaps_rollup")
-            total["pss"] += held["Pss"]
-            total["file"] += held.get("Pss_File", 0)
-    except OSError:  # another system, or a child that has just ended
-        return None
-    return total
+    return held.peak
 
 
 def memory_in_own_process(folder: Path, name: str, workers: int) -> dict[str, int] | None:

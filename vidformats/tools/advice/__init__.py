@@ -1,0 +1,1 @@
+"""The parts of `vidformats advise`, from what may be stored to what is told."""
