@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import shlex
@@ -165,12 +166,14 @@ def _command(choice: Choice, paths: Sequence[str | os.PathLike[str]], options: d
     winner = choice.winner
     if winner is None or winner.name == AS_IS:
         return ""
-    size = options.get("size")
-    words = {"size": "x".join(map(str, size)) if isinstance(size, tuple) else size, "fps": options.get("fps")}
-    words |= winner.options
-    flags = [f"--{name.replace('_', '-')} {value}" for name, value in words.items() if value is not None]
-    sources = " ".join(shlex.quote(os.fspath(path)) for path in paths)
-    return " ".join(["vidformats convert", sources, "converted", "--to", winner.format, *flags])
+    words = ["vidformats", "convert", *(os.fspath(path) for path in paths), "converted", "--to", winner.format]
+    if (pixels := options.get("size")) is not None:
+        words += ["--size", ",".join(map(str, pixels)) if isinstance(pixels, tuple) else str(pixels)]
+    if (fps := options.get("fps")) is not None:
+        words += ["--fps", f"{fps:g}"]
+    for name, value in winner.options.items():
+        words += ["-o", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(words)
 
 
 def _warnings(place: Path) -> list[str]:
