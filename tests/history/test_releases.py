@@ -141,12 +141,14 @@ def test_a_missing_wheel_is_said_plainly(monkeypatch, tmp_path, said, told):
 def test_recorded_results_fit_the_generated_commits(history):
     library, folder, commits = history
     assert recorded(folder) <= {commit[:8] for commit in commits.values()}
-    assert len(recorded(folder)) >= {"h5py": 6, "numpy": 5, "opencv-python": 4}[library.name]
+    assert len(recorded(folder)) >= {"h5py": 6, "numpy": 5}.get(library.name, 4)
 
 
 def test_six_samples_a_side(history):
     """A statistical verdict takes at least six."""
-    _, folder, _ = history
+    library, folder, _ = history
+    if library.suite == "frames":
+        pytest.skip("frames are counted: a count has no samples")
     for path in folder.glob("results/*/*-*.json"):
         found = json.loads(path.read_text())
         at = found["result_columns"].index("samples")
@@ -168,7 +170,7 @@ def test_stock_compare_between_releases(history):
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"<{tags[0]}>" in done.stdout
     assert f"<{tags[-1]}>" in done.stdout
-    assert len(re.findall(r"^\|.*_reads\.", done.stdout, re.MULTILINE)) >= 15
+    assert len(re.findall(r"^\|.*(_reads|frames)\.", done.stdout, re.MULTILINE)) >= 15
 
 
 def test_stock_publish_between_releases(history):

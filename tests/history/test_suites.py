@@ -1,16 +1,24 @@
 """The suites run as asv runs them, and a library that does not do the work is found out."""
 
 import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from vidformats.history import frames
 from vidformats.history.releases import LIBRARIES
+from vidformats.history.suites import frames as frames_suite
 from vidformats.history.suites.corpus import check_pinned, check_result
 
 
-@pytest.fixture(scope="module", params=list(LIBRARIES))
+@pytest.fixture(scope="module", params=[name for name, library in LIBRARIES.items() if library.suite != "frames"])
 def suite(request, tmp_path_factory):
     """A library's classes of benchmarks, with their files written."""
     folder = tmp_path_factory.mktemp("suite")
@@ -65,3 +73,41 @@ def test_results_are_compared_with_dtype_and_shape():
     for wrong in (frames[:-1], frames.astype(np.int16), frames[::-1]):
         with pytest.raises(RuntimeError, match="asked for"):
             check_result(wrong, frames)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """The suite of frames beside what it asks, for PyAV read in order, as a repository of releases holds it."""
+    pytest.importorskip("av", reason="of the extra codecs")
+    folder = tmp_path_factory.mktemp("releases")
+    benchmarks = folder / "benchmarks"
+    benchmarks.mkdir()
+    for name in ("__init__", "corpus", "frames"):
+        shutil.copyfile(Path(frames_suite.__file__).with_name(f"{name}.py"), benchmarks / f"{name}.py")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "CLIPS", ("h264.mp4", "late.mkv"))
+        frames.prepare("av", ["pyav-sequential"], folder)
+    return folder
+
+
+def counts(folder, adapter=None):
+    """Return right, wrong and refused frames of each clip, in a process that knows nothing of this project."""
+    code = (
+        "import json; from benchmarks import frames; "
+        "found = {case: frames.Frames().outcomes(case) for case in frames.ASKED['cases']}; "
+        "print(json.dumps(found))"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if adapter:
+        (folder / "benchmarks" / "adapter_pyav_sequential.py").write_text(adapter)
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_frames_are_counted(asked):
+    found = counts(asked)
+    assert {tuple(case) for case in found.values()} == {(frames.REQUESTS, 0, 0)}
+    adapter = (asked / "benchmarks" / "adapter_pyav_sequential.py").read_text()
+    late = adapter + "\n\n_right = Video.frame\nVideo.frame = lambda self, i: _right(self, max(0, i - 1))\n"
+    for right, wrong, _ in counts(asked, late).values():
+        assert wrong > 0.9 * frames.REQUESTS > right

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from vidformats.bench.report.document import replace_block
+from vidformats.history import frames, runner, site
 from vidformats.history import releases as history
-from vidformats.history import runner, site
 
 machine_option = click.option(
     "--machine", help="Name of this machine in the results. Default: its size, never its host name."
@@ -81,7 +82,7 @@ def releases(
     click.echo(f"{len(commits)} releases of {library.name} as commits in {folder}")
     wanted = [commits[version] for version in versions if version not in missing]
     only = [f"--bench={bench}"] if bench else []
-    failed = bool(wanted) and history.measure(wanted, folder, _describe(machine), passes, only) != 0
+    failed = bool(wanted) and _measure(library, wanted, folder, machine, passes, only) != 0
     if publish:
         site.publish_releases(library.name, folder, folder / "html")
     if document:
@@ -90,6 +91,23 @@ def releases(
     for reason in missing.values():
         click.echo(reason, err=True)
     raise SystemExit(int(failed or bool(missing)))
+
+
+def _measure(
+    library: history.Library,
+    commits: list[str],
+    folder: Path,
+    machine: str | None,
+    passes: int,
+    options: Iterable[str] = (),
+) -> int:
+    """Measure releases, with the clips that a reader of video is asked about, and return asv's code."""
+    if library.readers:
+        try:
+            frames.prepare(library.name, library.readers, folder)
+        except ImportError as error:
+            raise click.ClickException(str(error)) from None
+    return history.measure(commits, folder, _describe(machine), passes, options)
 
 
 def _folder(library: history.Library) -> Path:
@@ -126,7 +144,7 @@ def compare(before: str, after: str, factor: float, only_changed: bool, passes: 
     except history.ReleaseError as error:
         raise click.UsageError(str(error)) from None
     wanted = [commits[version] for version in new]
-    failed = bool(wanted) and history.measure(wanted, folder, _describe(machine), passes) != 0
+    failed = bool(wanted) and _measure(library, wanted, folder, machine, passes) != 0
     options = [f"--factor={factor}", f"--machine={name}", "--sort=ratio", *["--only-changed"] * only_changed]
     command = [sys.executable, "-m", "asv", "compare", *options, before, after]
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)

@@ -41,6 +41,8 @@ class Library:
         Version -> day of the release, in order of time: the newest time stamp in its wheel.
     matrix : dict
         Other packages in the environment, as in ``asv.conf.json``.
+    readers : tuple of str
+        Readers of video that the library is, by the referee's names: their wrong frames are counted as well.
     """
 
     name: str
@@ -48,6 +50,12 @@ class Library:
     suite: str
     releases: dict[str, str]
     matrix: dict[str, list[str]] = field(default_factory=lambda: {"numpy": [NUMPY]})
+    readers: tuple[str, ...] = ()
+
+    @property
+    def suites(self) -> list[str]:
+        """The modules that are measured."""
+        return list(dict.fromkeys([self.suite, *["frames"] * bool(self.readers)]))
 
 
 LIBRARIES = {
@@ -97,6 +105,33 @@ LIBRARIES = {
                 "4.13.0.92": "2026-02-03",
                 "5.0.0.93": "2026-07-01",
             },
+            readers=("opencv-seek", "opencv-sequential"),
+        ),
+        Library(
+            "av",
+            "PyAV",
+            "frames",
+            {
+                "12.3.0": "2024-07-21",
+                "15.1.0": "2025-08-30",
+                "16.1.0": "2026-01-09",
+                "17.1.0": "2026-06-07",
+                "18.1.0": "2026-08-12",
+            },
+            readers=("pyav-seek", "pyav-sequential"),
+        ),
+        Library(
+            "decord2",
+            "decord2",
+            "frames",
+            {
+                "1.0.0": "2025-06-14",
+                "2.0.0": "2025-09-16",
+                "3.0.0": "2025-12-18",
+                "3.2.0": "2026-03-25",
+                "3.4.0": "2026-05-30",
+            },
+            readers=("decord2",),
         ),
     )
 }
@@ -259,7 +294,7 @@ def generate(library: Library, folder: Path, releases: dict[str, str]) -> dict[s
 
     benchmarks.mkdir()
     source = resources.files("vidformats.history.suites")
-    for name in ("__init__", "corpus", library.suite):
+    for name in ("__init__", "corpus", *library.suites):
         (benchmarks / f"{name}.py").write_text((source / f"{name}.py").read_text())
     (folder / "asv.conf.json").write_text(json.dumps(_configuration(library), indent=4) + "\n")
     return commits
@@ -347,7 +382,9 @@ def measure(commits: Iterable[str], folder: Path, machine: str, passes: int, opt
 
 
 def markdown(results: Path, commits: dict[str, str]) -> str:
-    """Return a table for a document: the milliseconds of each case at each release.
+    """Return a table for a document: the milliseconds of each case at each release, or the frames that are counted.
+
+    What is counted and is 0 in every release is left out.
 
     Parameters
     ----------
@@ -372,6 +409,12 @@ def markdown(results: Path, commits: dict[str, str]) -> str:
             for result in measured.values()
         ]
         for (case,), row in zip(cases, zip(*figures, strict=True), strict=True):
-            name = f"{benchmark.split('.')[1]}: {case.strip(chr(39))}"
-            lines.append(f"| {name} | {' | '.join('-' if f is None else f'{1e3 * f:.3g}' for f in row)} |")
+            counted = benchmark.split(".")[-1].startswith("track_")
+            if counted and not any(f for f in row if f == f):
+                continue  # nothing to tell: no release had one
+            what = (
+                benchmark.split(".")[2].removeprefix("track_").replace("_", " ") if counted else benchmark.split(".")[1]
+            )
+            told = ["-" if f is None or f != f else f"{f:.0f}" if counted else f"{1e3 * f:.3g}" for f in row]
+            lines.append(f"| {what}: {case.strip(chr(39))} | {' | '.join(told)} |")
     return "\n".join(lines)
