@@ -12,6 +12,7 @@ from vidformats.registry import format_of, formats, get_format
 from vidformats.source import Source
 from vidformats.tools.advise import advise
 from vidformats.tools.convert import convert
+from vidformats.tools.verify import verify
 from vidformats.training.folder import manifest
 from vidformats.training.windows import windows
 from vidformats.video import Video, load, open
@@ -32,6 +33,7 @@ __all__ = [
     "load",
     "manifest",
     "open",
+    "verify",
     "windows",
     "write",
 ]

@@ -80,3 +80,21 @@ def test_what_makes_no_sense_is_a_wrong_usage(study, words, fault):
 
 def test_a_missing_source_is_a_failure(study):
     assert "no such file or folder" in run("nothing", "out", "--to", "npy", code=1).stderr
+
+
+def test_verify_says_what_is_wrong_and_repairs(study):
+    run("study", "out", "--to", "npy")
+
+    def verify(*words, code=0):
+        done = CliRunner().invoke(main, ["verify", "out", *words])
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    assert verify() == "2 results, all right\n"
+    with open("out/Bo_1.npy", "r+b") as file:
+        file.seek(1000)
+        file.write(b"\x55\xaa\x55")
+    told = verify("--against", "study", "--json", code=1)
+    assert [problem["kind"] for problem in json.loads(told)] == ["bytes", "unreadable"]
+    assert "2 results looked at, 1 wrong" in verify("--quick", code=1)
+    assert verify("--against", "study", "--repair") == "2 results, all right\n"

@@ -1,10 +1,10 @@
-"""The commands that convert collections of videos."""
+"""The commands that convert collections of videos, and tell whether they are right."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from vidformats.tools import receipts, summary
 from vidformats.tools.convert import Receipts, merge
 from vidformats.tools.job import Job, Outcome
 from vidformats.tools.receipts import Failure, Receipt
+from vidformats.tools.verify import Problem
 
 LINES = 15.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -188,11 +189,70 @@ def _end(result: Receipts, folder: Path, as_json: bool) -> None:
     raise SystemExit(int(bool(result.failures)))
 
 
+@click.command()
+@click.argument("folder", metavar="STORE", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--against", multiple=True, metavar="SRC", help="The sources, as given to convert; several times.")
+@click.option("--quick", is_flag=True, help="Sizes and a sample of frames only.")
+@click.option("--repair", is_flag=True, help="Convert again what is wrong.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Results at once; as many as CPUs by default.")
+@click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="For one result.")
+@click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
+def verify(
+    folder: Path,
+    against: tuple[str, ...],
+    quick: bool,
+    repair: bool,
+    jobs: int | None,
+    time_limit: float | None,
+    as_json: bool,
+) -> None:
+    r"""Find out whether a folder of converted videos is right, frame by frame.
+
+    \b
+        vidformats verify small
+        vidformats verify small --against recordings --repair
+
+    Without --against, each result must be what its receipt says. Against the sources, every frame is made anew and
+    compared, which also finds what a faulty converter wrote. Exit code 1: something is wrong.
+    """
+    counts: list[int] = []
+    with Watch(quiet=as_json, what="results") as watch:
+
+        def begin(n: int) -> None:
+            counts.append(n)
+            watch.start(n, n)
+
+        def seen(path: str, problems: list[Problem]) -> None:
+            watch.count(1, failed=any(problem.is_fault for problem in problems))
+
+        problems = _asked(
+            lambda: vf.verify(
+                folder,
+                against or None,
+                quick=quick,
+                repair=repair,
+                jobs=jobs,
+                seconds=time_limit,
+                begin=begin,
+                seen=seen,
+            )
+        )
+    faults = [problem for problem in problems if problem.is_fault]
+    if as_json:
+        click.echo(json.dumps([asdict(problem) for problem in problems], indent=1))
+    else:
+        for problem in problems:
+            click.echo(problem)
+        wrong = len({problem.path for problem in faults})
+        click.echo(f"{sum(counts)} results looked at, {wrong} wrong" if wrong else f"{sum(counts)} results, all right")
+    raise SystemExit(int(bool(faults)))
+
+
 class Watch:
     """Progress: a bar with rate and time left on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, quiet: bool = False):
-        self.console = Console(stderr=True, quiet=quiet)
+    def __init__(self, quiet: bool = False, what: str = "videos"):
+        self.console, self.what, self.quiet = Console(stderr=True, quiet=quiet), what, quiet
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -202,8 +262,7 @@ class Watch:
             disable=quiet or not self.console.is_terminal,
         )
         self.task: TaskID | None = None
-        self.n = self.done = self.failed = self.frames = 0
-        self.bytes, self.total, self.quiet = 0, 0, quiet
+        self.n = self.done = self.failed = self.frames = self.work = self.total = 0
         self.sizes: dict[str, int] = {}
         self.since = self.last = time.monotonic()
 
@@ -214,37 +273,43 @@ class Watch:
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
 
+    def start(self, n: int, total: int) -> None:
+        """Learn what there is to do: how many, and how much work that is."""
+        self.n, self.total, self.since = n, total, time.monotonic()
+        self.task = self.bar.add_task(self.text(), total=max(total, 1))
+
+    def count(self, work: int, frames: int = 0, failed: bool = False) -> None:
+        """Count one more."""
+        self.done, self.work = self.done + 1, self.work + work
+        self.frames, self.failed = self.frames + frames, self.failed + failed
+        if self.task is not None:
+            self.bar.update(self.task, completed=self.work, description=self.text())
+        now = time.monotonic()
+        if self.bar.disable and not self.quiet and (now > self.last + LINES or self.done == self.n):
+            left = (now - self.since) * (self.total - self.work) / max(self.work, 1)
+            self.last = now
+            click.echo(f"{self.text()}, {left:,.0f} s left", err=True)
+
     def begin(self, jobs: list[Job]) -> None:
-        """Learn what there is to do; a source counts for its bytes."""
+        """Learn what is to be converted; a source counts for its bytes."""
         for job in jobs:
             try:
                 self.sizes[job.path] = receipts.size_and_time(Path(job.source))[0]
             except (OSError, ValueError):
                 self.sizes[job.path] = 0
-        self.n, self.total = len(jobs), sum(self.sizes.values())
-        self.task = self.bar.add_task(self.text(), total=max(self.total, 1))
-        self.since = time.monotonic()
+        self.start(len(jobs), sum(self.sizes.values()))
 
     def seen(self, job: Job, outcome: Outcome) -> None:
-        """Count one more."""
-        self.done += 1
-        self.failed += isinstance(outcome.told, Failure)
-        self.frames += outcome.told.n_frames if isinstance(outcome.told, Receipt) and outcome.new else 0
-        self.bytes += self.sizes.get(job.path, 0)
-        if self.task is not None:
-            self.bar.update(self.task, completed=self.bytes, description=self.text())
-        now = time.monotonic()
-        if self.bar.disable and not self.quiet and (now > self.last + LINES or self.done == self.n):
-            left = (now - self.since) * (self.total - self.bytes) / max(self.bytes, 1)
-            self.last = now
-            print(f"{self.text()}, {left:,.0f} s left", file=sys.stderr, flush=True)
+        """Count one source."""
+        frames = outcome.told.n_frames if isinstance(outcome.told, Receipt) and outcome.new else 0
+        self.count(self.sizes.get(job.path, 0), frames, isinstance(outcome.told, Failure))
 
     def text(self) -> str:
         """Return how far it is."""
-        rate = self.frames / max(time.monotonic() - self.since, 1e-3)
+        rate = f", {self.frames / max(time.monotonic() - self.since, 1e-3):,.0f} frames/s" if self.frames else ""
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.done} of {self.n} videos{failed}, {rate:,.0f} frames/s"
+        return f"{self.done} of {self.n} {self.what}{failed}{rate}"
 
 
-COMMANDS = (convert,)
+COMMANDS = (convert, verify)
 """What the command line offers."""

@@ -151,7 +151,7 @@ def _made(job: Job) -> Receipt:
             size, _ = receipts.size_and_time(written)
             found.update(decoded=decoded, stored=stored, size=size, sha256=receipts.sha256_of(written))
 
-        store(watched, target, recipe.to, recipe.options, job.threads, inspect=inspect)
+        store(watched, target, recipe.to, recipe.options, encoding_threads(recipe.to, job.threads), inspect=inspect)
         if receipts.size_and_time(source) != facts:
             raise OSError(f"{source}: changed while it was converted")
         return Receipt(
@@ -173,6 +173,13 @@ def _made(job: Job) -> Receipt:
             versions=receipts.versions(),
             columns=_columns(job),
         )
+
+
+def encoding_threads(to: str, threads: int) -> int:
+    """Return how many threads may encode: one, if the result depends on it, as that of an encoder of video does."""
+    from vidformats.families.movie import Film
+
+    return 1 if isinstance(get_format(to), Film) else threads
 
 
 def _columns(job: Job) -> dict[str, Any]:

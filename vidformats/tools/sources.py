@@ -49,7 +49,9 @@ class Item(NamedTuple):
 
 
 def discover(
-    sources: Iterable[str | os.PathLike[str]], apart: Path | None = None, column: str | None = None
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    apart: Path | None = None,
+    column: str | None = None,
 ) -> list[Item]:
     """Find what is to be converted.
 
