@@ -51,8 +51,9 @@ record: $(VENV)/.bench
 EXTRAS := av,dask,distributed,simplejpeg,deflate,hdf5plugin,numcodecs,skimage,xxhash,imageio_ffmpeg,matplotlib,pandas,pyarrow,sklearn
 TORCH = $(if $(filter 3.11,$(VERSION)),torch)
 
+# --max-worker-restart=0: with --dist loadfile, xdist waits for ever after it has replaced a worker that crashed.
 test: check
-	VIDFORMATS_REQUIRE=$(EXTRAS),$(TORCH),$(REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile
+	VIDFORMATS_REQUIRE=$(EXTRAS),$(TORCH),$(REQUIRE) $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 # Random files and their damages against the libraries' own readers, for as long as you like: make robust MINUTES=60
 MINUTES ?= 10

@@ -164,7 +164,12 @@ def test_a_function_of_main_is_refused(child, monkeypatch):
 
 def test_ctrl_c_leaves_no_answer_for_the_next_call(child, monkeypatch):
     child.call(pid)
-    monkeypatch.setattr(type(child._pipe), "poll", lambda self, seconds=None: signal.raise_signal(signal.SIGINT))
+
+    def interrupted(pipe, seconds=None):
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(60)  # Python delivers a signal between two bytecodes, or here
+
+    monkeypatch.setattr(type(child._pipe), "poll", interrupted)
     with pytest.raises(KeyboardInterrupt):
         child.call(double, 1)
     monkeypatch.undo()
