@@ -31,6 +31,16 @@ def served(folder):
         server.shutdown()
 
 
+def _started(start):
+    """Return the driver; selenium gives a driver 35 seconds to start, which a machine under load does not always do."""
+    from selenium.common.exceptions import WebDriverException
+
+    for _ in range(4):
+        with contextlib.suppress(WebDriverException):
+            return start()
+    return start()
+
+
 @contextlib.contextmanager
 def chromium():
     """Yield a driver of a fresh Chromium that records its console and its requests."""
@@ -43,7 +53,7 @@ def chromium():
     with tempfile.TemporaryDirectory() as profile:
         for flag in [*FLAGS, f"--user-data-dir={profile}"]:
             options.add_argument(flag)
-        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        driver = _started(lambda: webdriver.Chrome(options=options, service=Service(DRIVER)))
         try:
             yield driver
         finally:
