@@ -16,3 +16,13 @@ def pytest_configure(config):
             importlib.import_module(name)
         except ImportError as error:
             raise pytest.UsageError(f"VIDFORMATS_REQUIRE: expected {name}, a program or a module: {error}") from None
+
+
+@pytest.fixture(autouse=True)
+def _ordinary_priority():
+    """Fail a test that leaves its process before all others of the machine, as SVT-AV1 does: they would stand still."""
+    usual = os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else None
+    yield
+    if usual is not None and os.sched_getscheduler(0) != usual:
+        os.sched_setscheduler(0, usual, os.sched_param(0))
+        pytest.fail(f"expected the process to be scheduled as before ({usual}), as every other program is")

@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
 
 import pytest
 
-from vidformats.threads import cpu_quota, default_threads, dismiss, share, spread, worth
+from vidformats.threads import cpu_quota, default_threads, dismiss, ordinary_priority, share, spread, worth
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2, 5])
@@ -157,9 +158,32 @@ def test_default_without_affinity_is_the_cpus_there_are(monkeypatch, counted, ex
     assert default_threads() == expected
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux's kinds of scheduling")
+def test_a_library_cannot_change_how_this_thread_and_those_that_it_starts_are_scheduled():
+    usual, end, seen = os.sched_getscheduler(0), threading.Event(), []
+
+    def body():
+        seen.append(threading.get_native_id())
+        end.wait(60)
+
+    threads = [threading.Thread(target=body, daemon=True) for _ in range(3)]
+    try:
+        with ordinary_priority():
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            for thread in threads:
+                thread.start()  # inherits it
+            while len(seen) < 3:
+                time.sleep(0.001)
+            assert {os.sched_getscheduler(task) for task in (0, *seen)} == {os.SCHED_BATCH}
+        assert {os.sched_getscheduler(task) for task in (0, *seen)} == {usual}
+    finally:
+        end.set()
+        os.sched_setscheduler(0, usual, os.sched_param(0))
+
+
 CHILD = """
 import multiprocessing, sys
-from vidformats.threads import cpu_quota, default_threads, dismiss, share, spread, worth
+from vidformats.threads import cpu_quota, default_threads, dismiss, ordinary_priority, share, spread, worth
 def put(queue):
     queue.put(default_threads())
 if __name__ == "__main__":

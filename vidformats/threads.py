@@ -1,4 +1,4 @@
-"""Threads: how many this process may use, how many are worth it, and one way to share work among them."""
+"""Threads: how many this process may use, how many are worth it, with which priority, and one way to share work."""
 
 from __future__ import annotations
 
@@ -38,6 +38,35 @@ def one_each() -> None:
     """Make one thread the default of this process: it is one of several that share the CPUs."""
     global _child
     _child = True
+
+
+@contextlib.contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """Give this thread, and those that start inside, the scheduling that this thread has now.
+
+    SVT-AV1, if root runs it, puts itself and the thread that opens it before everything else on the machine (SCHED_FIFO
+    99), and leaves it so: a process that once wrote AV1, and all that it starts, then keep other programs from running.
+    Source: ``svt_threads.c`` of SVT-AV1, ``check_set_prio``.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    kept, before = (os.sched_getscheduler(0), os.sched_getparam(0)), _tasks()
+    try:
+        yield
+    finally:
+        for task in {threading.get_native_id()} | _tasks() - before:
+            with contextlib.suppress(OSError):  # a thread that has ended
+                if os.sched_getscheduler(task) != kept[0]:
+                    os.sched_setscheduler(task, *kept)
+
+
+def _tasks() -> set[int]:
+    """Return the ids of this process's threads."""
+    try:
+        return {int(name) for name in os.listdir("/proc/self/task")}
+    except OSError:
+        return set()
 
 
 def cpus() -> int:

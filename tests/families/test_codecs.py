@@ -1,3 +1,4 @@
+import contextlib
 import os
 
 import numpy as np
@@ -168,3 +169,24 @@ def test_pictures_of_one_block_are_padded(tmp_path, size):
     for _ in range(2):
         path = vf.write(numbered(200, size), tmp_path / "a.mp4", "hevc", fps=25)
         assert numbers_of(vf.load(path)) == list(range(200))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux's kinds of scheduling")
+@each
+def test_no_encoder_takes_the_machine_for_itself(name, tmp_path):
+    """SVT-AV1, run by root, put 43 threads and ours before everything else: the tests' other processes stood still."""
+    usual, seen = os.sched_getscheduler(0), set()
+
+    def frames():
+        for k in range(12):
+            seen.update(map(scheduling, os.listdir("/proc/self/task")))
+            yield np.full((3, 64, 96), k, "u1")
+
+    def scheduling(task):
+        with contextlib.suppress(ProcessLookupError):
+            return os.sched_getscheduler(int(task))
+        return usual
+
+    vf.write(frames(), path_of(tmp_path, name, "a"), name, fps=25)
+    assert seen == {usual}
+    assert os.sched_getscheduler(0) == usual

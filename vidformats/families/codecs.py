@@ -14,6 +14,7 @@ import numpy as np
 
 from vidformats.families.movie import SMALLEST, Film, note, timing_for
 from vidformats.source import Source
+from vidformats.threads import ordinary_priority
 from vidformats.timing import Timing
 
 if importlib.util.find_spec("av") is None:  # importing it takes too long for a look at other files
@@ -135,6 +136,8 @@ class Coded(Film):
                 out.codec_context.gop_size = self.keyframe_interval
             if self.codec == "libx265":
                 out.codec_context.codec_tag = "hvc1"  # what Apple's players ask for
+            with ordinary_priority():
+                file.start_encoding()
             for block in video.blocks():
                 for planes in block:
                     frame = av.VideoFrame.from_ndarray(_image(planes, padded, given), format=given)

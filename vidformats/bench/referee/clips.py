@@ -14,6 +14,7 @@ import numpy as np
 
 from vidformats.bench.referee.judge import run
 from vidformats.testing.numbered import numbered
+from vidformats.threads import ordinary_priority
 
 N, SIZE = 120, (96, 128)
 """Frames of a clip, and their height and width, unless a recipe says otherwise."""
@@ -107,6 +108,8 @@ def encode(
             out.set_display_rotation(turned)
         if pts is not None:
             out.codec_context.time_base = MS
+        with ordinary_priority():
+            file.start_encoding()
         for i, image in enumerate(numbered(n, size, start=start)):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image.transpose(1, 2, 0)), format="rgb24")
             if pts is not None:
