@@ -134,8 +134,8 @@ def same(shown: Any, due: Any, looks: Sequence[Any]) -> bool:
 
     Examples
     --------
-    >>> dark, light = "10" * SIDE**2, "f0" * SIDE**2
-    >>> same("12" * SIDE**2, dark, [dark, light]), same("e8" * SIDE**2, dark, [dark, light])
+    >>> dark, light = "10" * 64, "f0" * 64
+    >>> same("12" * 64, dark, [dark, light]), same("e8" * 64, dark, [dark, light])
     (True, False)
     >>> same(7, 7, [6, 7]), same([3, 5, 7], 7, [6, 7]), same(6, 7, [6, 7])
     (True, True, False)
