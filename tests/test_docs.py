@@ -33,6 +33,11 @@ ELSEWHERE = {
 
 SMALLER = [
     (r"^vidformats (table|limits)\b", "--frames 48 --size 32 --rounds 1", "the published size takes minutes"),
+    (
+        r"referee --install",
+        "referee --clip gop1.mp4 --reader vidformats-pyav",
+        "all clips and readers take half an hour",
+    ),
     (r"(--content \w+ )+", "--content scene ", "the clip of the face may need a network; one content is enough"),
 ]
 """Pattern, what is put in its place (an option: at the end, where the last one counts), and why."""

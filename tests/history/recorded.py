@@ -126,3 +126,53 @@ def make(folder: Path, commits: int = 3, slow: str = "", slow_from: int = 0) -> 
             }
             (results / "example" / f"{commit[:8]}-{name}.json").write_text(json.dumps(result))
     return folder
+
+
+def refereed():
+    """What ``vidformats referee --json`` writes, made up: one is right, one is not, one is missing."""
+    right = {"asked": 200, "right": 200, "seconds": 0.002}
+    wrong = {
+        "asked": 200,
+        "right": 20,
+        "wrong": 150,
+        "refused": 30,
+        "seconds": 0.001,
+        "mistakes": [[5, 5, 6]],
+        "error": "OSError: <no> frame",
+    }
+    cells = []
+    for clip in ("small.mp4", "variable.mkv", "broken.mp4"):
+        cells += [{"reader": "good", "clip": clip, "access": way, **right} for way in ("frame", "frames", "scan", "at")]
+        own = right if clip == "small.mp4" else wrong
+        cells += [{"reader": "bad", "clip": clip, "access": way, **own} for way in ("frame", "scan")]
+        cells += [
+            {"reader": name, "clip": clip, "access": "length", "length": length, "frames": 120}
+            for name, length in (("good", 120), ("bad", 121))
+        ]
+    kinds = {"small.mp4": "size", "variable.mkv": "time", "broken.mp4": "damage"}
+    clips = {
+        name: {"about": f"{kind}: phones", "kind": kind, "size": [96, 128], "frames": 120}
+        for name, kind in kinds.items()
+    }
+    clips["broken.mp4"]["disputed"] = "versions disagree"
+    machine = {
+        "cpus": 2,
+        "memory_gib": 24,
+        "system": "Linux",
+        "kernel": "6.1",
+        "file_system": "ext4",
+        "python": "3.11.7",
+    }
+    return {
+        "machine": machine | {"libraries": {"numpy": "2.4.6"}},
+        "judge": "ffmpeg version 7.0",
+        "seed": 0,
+        "requests": 200,
+        "readers": {
+            name: {"title": f"The {name} one", "package": name, "version": "1.0", "adapter": name, "calls": []}
+            for name in ("bad", "good")
+        },
+        "missing": {"gone": {"title": "gone", "why": "it cannot be installed"}},
+        "clips": clips,
+        "cells": cells,
+    }

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.history.browser import CHROMIUM, DRIVER, chromium, complaints, look, served, strangers
-from tests.history.recorded import ENVIRONMENTS, MACHINE, make
+from tests.history.recorded import ENVIRONMENTS, MACHINE, make, refereed
 from vidformats.bench.published import ROWS
+from vidformats.bench.referee import results
 from vidformats.history import site
 from vidformats.history.recordings import COLUMNS, SUITES, from_table, recordings
 
@@ -45,6 +46,8 @@ def project(tmp_path_factory):
     (folder / "docs" / "method.md").write_text(
         "# Method\n\nSee [the releases](releases.md#findings) and [code](../x.py).\n"
     )
+    (folder / "docs" / "results" / "referee.json").write_text(results.text(refereed()))
+    (folder / "docs" / "referee.md").write_text("# Which reader\n")
     releases = "# Releases\n\n## Findings\n\n**h5py.** Lists are fast\nsince 9.9.\n\n**NumPy.** Nothing.\n"
     (folder / "docs" / "releases.md").write_text(releases)
     (folder / "docs" / "index.md").write_text("# Documents\n\nAll of them, and who needs which.\n")
@@ -503,7 +506,9 @@ def test_the_page_that_is_shown_is_marked(driver, pages, view, title):
 
 @needs_browser
 @pytest.mark.parametrize("width", [375, 1280])
-@pytest.mark.parametrize("page", ["index.html", "history.html", "releases/h5py/index.html", "docs/README.html"])
+@pytest.mark.parametrize(
+    "page", ["index.html", "readers.html", "history.html", "releases/h5py/index.html", "docs/README.html"]
+)
 def test_nothing_is_wider_than_the_page(driver, pages, page, width):
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -535,7 +540,9 @@ return faint;
 
 @needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("page", ["index.html", "docs/README.html", "history.html", "releases/h5py/index.html"])
+@pytest.mark.parametrize(
+    "page", ["index.html", "readers.html", "docs/README.html", "history.html", "releases/h5py/index.html"]
+)
 def test_text_has_the_contrast_of_wcag_aa(driver, pages, page, scheme):
     from selenium.webdriver.support.ui import WebDriverWait
 

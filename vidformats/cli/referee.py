@@ -64,7 +64,8 @@ def referee(
     wanted = [clip for clip in clips.CLIPS if clip.name in (names or NAMES) and clip.kind in (kinds or clip.kind)]
     if document:
         try:
-            replace_block(document.read_text(), "referee", "")
+            for block in ("referee", "referee-answer"):
+                replace_block(document.read_text(), block, "")
         except ValueError as error:
             raise click.ClickException(f"{document}: {error}") from None
     with progress() as bar:
@@ -88,7 +89,8 @@ def referee(
     else:
         _print(found)
     if document:
-        document.write_text(replace_block(document.read_text(), "referee", results.markdown(found)))
+        text = replace_block(document.read_text(), "referee", results.markdown(found))
+        document.write_text(replace_block(text, "referee-answer", results.answer(found)))
     ours = [row for row in results.rows_of(found) if row["reader"].startswith("vidformats")]
     raise SystemExit(int(any(row["wrong"] or row["hung"] or row["failed"] for row in ours)))
 

@@ -23,6 +23,7 @@ from vidformats.bench.published import ROWS
 from vidformats.bench.report import answers
 from vidformats.bench.report import table as report
 from vidformats.bench.report.document import machine_line
+from vidformats.history.readers import readers_page
 from vidformats.history.recordings import COLUMNS, from_table, recordings
 from vidformats.history.releases import LIBRARIES, generate
 from vidformats.history.runner import run_asv
@@ -42,7 +43,9 @@ def published_releases(results: Path) -> list[str]:
     return sorted(path.parent.parent.name for path in results.parent.glob("releases/*/results/benchmarks.json"))
 
 
-def navigation(releases: Iterable[str], current: str, root: str = "", documents: bool = False) -> str:
+def navigation(
+    releases: Iterable[str], current: str, root: str = "", documents: bool = False, readers: bool = False
+) -> str:
     """Return the navigation that every page begins with, and the link that skips it.
 
     Parameters
@@ -53,11 +56,12 @@ def navigation(releases: Iterable[str], current: str, root: str = "", documents:
         The address of this page, relative to the site's root.
     root : str
         The way from this page to the root.
-    documents : bool
-        Whether the documents are on the site.
+    documents, readers : bool
+        Whether the documents, and the page on readers of video, are on the site.
     """
     pages = [
         ("index.html", "Which format?"),
+        *[("readers.html", "Which reader?")] * readers,
         ("history.html", "History"),
         ("history.html#view=regressions", "Regressions"),
         *((f"releases/{library}/index.html", f"{library} releases") for library in releases),
@@ -91,7 +95,8 @@ def publish(folder: Path, config: str) -> Path:
     conf = Config.load(str(folder / config))
     html_dir, results = folder / conf.html_dir, folder / conf.results_dir
     libraries, documents = published_releases(results), sorted((folder / "docs").glob("*.md"))
-    nav = functools.partial(navigation, libraries, documents=bool(documents))
+    referee = folder / "docs" / "results" / "referee.json"
+    nav = functools.partial(navigation, libraries, documents=bool(documents), readers=referee.exists())
 
     _asv_publish(folder, html_dir, folder / conf.repo, [f"--config={config}"])
     drawn = json.loads((html_dir / "index.json").read_text())["graph_param_list"]
@@ -112,6 +117,8 @@ def publish(folder: Path, config: str) -> Path:
         landing(found, [table for table, _ in mine or theirs], nav("index.html"), whose, best)
     )
 
+    if referee.exists():
+        (html_dir / "readers.html").write_text(readers_page(json.loads(referee.read_text()), nav("readers.html")))
     for name in libraries:
         source, page = results.parent / "releases" / name, f"releases/{name}/index.html"
         generate(LIBRARIES[name], source, LIBRARIES[name].releases)

@@ -205,3 +205,25 @@ def markdown(results: dict[str, Any]) -> str:
     )
     missing = [f"{one['title']}: {one['why']}" for one in results["missing"].values()]
     return "\n".join([table(COLUMNS, lines_of(results)), "", note, *(f"Not there: {why}." for why in missing)])
+
+
+def answer(results: dict[str, Any]) -> str:
+    """Return what the table says in three sentences, for the head of a document."""
+    lines = summary(results)
+    clean = [line for line in lines if not line["wrong"] + line["failed"] + line["hung"] + line["refused"]]
+    misled = sum(bool(line["wrong"]) for line in lines)
+    worst = max(lines, key=lambda line: line["wrong"] / max(1, line["asked"]))
+    share = 100 * worst["wrong"] / max(1, worst["asked"])
+    by_clip: dict[str, set[str]] = defaultdict(set)
+    for row in rows_of(results):
+        if row["wrong"] and row["access"] in BY_INDEX:
+            by_clip[row["clip"]].add(row["reader"])
+    most = sorted(by_clip, key=lambda clip: (-len(by_clip[clip]), clip))[:5]
+    hardest = ", ".join(f"`{clip}` ({len(by_clip[clip])})" for clip in most) or "none"
+    asked = f"{clean[0]['asked']:,} frames of {clean[0]['clips']} clips" if clean else "all clips"
+    names = " and ".join(f"{line['title']} {line['version']}" for line in clean) or "none"
+    return (
+        f"**Without a wrong or refused frame on {asked}: {names}.** {misled} of {len(lines)} ways of reading returned "
+        f"wrong frames; the worst was {worst['title']} {worst['version']}, wrong in {share:.0f} % of its answers. The "
+        f"clips that misled the most: {hardest}."
+    )
