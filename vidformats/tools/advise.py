@@ -24,7 +24,7 @@ from vidformats.tools.advice.candidates import AS_IS, CANDIDATES, Candidate, ava
 from vidformats.tools.advice.decide import Choice, Wants
 from vidformats.tools.advice.helper import Helper
 from vidformats.tools.advice.report import Advice
-from vidformats.tools.advice.run import Progress, Run
+from vidformats.tools.advice.run import READS, READY, Progress, Run
 from vidformats.tools.advice.sample import Collection, find
 from vidformats.writing import hidden_folder
 
@@ -139,7 +139,7 @@ def advise(
     warnings = _warnings(place)
 
     with _signals(), hidden_folder(place) as folder, contextlib.ExitStack() as stack:
-        helpers = [stack.enter_context(Helper()) for _ in range(max(1, min(cpus(), 4)))]
+        helpers = [stack.enter_context(Helper(READY + READS * (k == 0))) for k in range(max(1, min(cpus(), 4)))]
         run = Run(folder, ask, workers, options, wants, time - (monotonic() - begun), progress)
         collection = run.look(found, videos, helpers)
         _check_disk(place, collection, len(kept))

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from vidformats.tools.advice.decide import interval
-from vidformats.tools.advice.halving import KEPT, SURE, halve
+from vidformats.tools.advice.halving import ENOUGH, KEPT, halve
 
 
 class Desk:
@@ -48,9 +48,15 @@ def test_the_time_is_kept():
 
 
 def test_no_more_rounds_than_asked_for():
-    desk = Desk({"a": 100.0, "b": 99.0}, 1e9)
+    desk = Desk({"a": 100.0, "b": 99.0}, 1e9, noise=0.2)
     desk.run(rungs=4)
     assert desk.measured == {"a": 4, "b": 4}
+
+
+def test_it_ends_when_more_rounds_would_not_change_the_answer():
+    desk = Desk({"a": 100.0, "b": 99.5, "c": 50.0}, 1e9, noise=0.002)
+    desk.run(rungs=100)
+    assert desk.measured["a"] == ENOUGH, "a and b are known to be alike"
 
 
 def test_what_breaks_is_left_out():
@@ -61,7 +67,7 @@ def test_what_breaks_is_left_out():
 def test_some_stay_to_be_compared_with():
     desk = Desk({"a": 1000.0, "b": 10.0, "c": 1.0, "d": 0.1}, 100)
     assert len(desk.run()) == KEPT
-    assert desk.measured["a"] == SURE, "then it is plain which is the best"
+    assert desk.measured["a"] == ENOUGH, "then it is plain which is the best"
 
 
 def test_nothing_to_measure():

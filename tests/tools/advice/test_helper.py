@@ -23,17 +23,17 @@ def test_it_answers_and_tells_faults(tmp_path):
 
 def test_one_that_dies_or_hangs_is_replaced():
     with Helper() as helper:
-        helper.call("ready", 60, modules=[])
+        helper.start()
         first = helper._process.pid
         os.kill(first, signal.SIGKILL)
         with pytest.raises(Failed, match="SIGKILL"):
             helper.call("ready", 60, modules=[])
-        helper.call("ready", 60, modules=[])
+        helper.start()
         second = helper._process.pid
         os.kill(second, signal.SIGSTOP)
         with pytest.raises(Failed, match="took more than"):
             helper.call("ready", 0.2, modules=[])
-        helper.call("ready", 60, modules=[])
+        helper.start()
         third = helper._process.pid
     assert len({first, second, third}) == 3
     for pid in (first, second, third):

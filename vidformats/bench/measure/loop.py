@@ -14,25 +14,27 @@ import numpy as np
 from vidformats.bench.measure.memory import sizes
 
 
-def epoch(batches: Iterable[Mapping[str, Any]]) -> int:
+def epoch(batches: Iterable[Mapping[str, Any]], buffer: bytearray | None = None) -> int:
     """Go once through a loader, copy each batch into one buffer as on its way to a device, return the frames.
 
     Parameters
     ----------
     batches : iterable of mapping
         With ``"video"``, ``(B, size, ...)``: a tensor or an array.
+    buffer : bytearray, optional
+        Grows as needed; what is kept from pass to pass, as training keeps it, need not be allocated in a short one.
 
     Examples
     --------
     >>> epoch([{"video": np.zeros((2, 3, 1, 4, 4), np.uint8)}])
     6
     """
-    buffer, frames = np.empty(0, np.uint8), 0
+    buffer, frames = bytearray() if buffer is None else buffer, 0
     for batch in batches:
         video = np.asarray(batch["video"])
-        if buffer.size < video.size or buffer.dtype != video.dtype:
-            buffer = np.empty(video.size, video.dtype)
-        np.copyto(buffer[: video.size].reshape(video.shape), video)
+        if len(buffer) < video.nbytes:
+            buffer.extend(bytes(video.nbytes - len(buffer)))
+        np.copyto(np.frombuffer(buffer, video.dtype, video.size).reshape(video.shape), video)
         frames += video.shape[0] * video.shape[1]
     return frames
 

@@ -11,8 +11,9 @@ from vidformats.tools.advice.decide import Interval
 KEPT = 3
 """Candidates that stay to the end, if there are so many."""
 
-SURE = 3
-"""Rounds after which it is over if no interval reaches into that of the best."""
+
+NARROW, ENOUGH = 0.05, 3
+"""Width of an interval, in parts of its median, that more rounds need not narrow; the rounds that all get before."""
 
 
 def halve(
@@ -40,7 +41,7 @@ def halve(
     smaller : callable
         What decides between equally fast ones: the lower goes on.
     rungs : int
-        Rounds at most.
+        Rounds at most; fewer if more would not change the answer.
     seed : int
         Of the order, which is another in each round.
 
@@ -52,15 +53,30 @@ def halve(
     rng = np.random.default_rng(seed)
     alive = survivors(list(names), score, smaller)
     for rung in range(1, rungs + 1):
-        if not alive or time_left() < min(map(cost, alive)):
+        if not alive or time_left() < min(map(cost, alive)) or (rung > ENOUGH and settled(alive, score)):
             break
         for k in rng.permutation(len(alive)):
             if time_left() >= cost(alive[k]) and not measure(alive[k], rung):
                 names = [name for name in names if name != alive[k]]
         alive = survivors([name for name in alive if name in names], score, smaller)
-        if rung >= SURE and all(score(name).high < score(alive[0]).low for name in alive[1:]):
-            break
     return alive
+
+
+def settled(names: Sequence[str], score: Callable[[str], Interval]) -> bool:
+    """Tell whether each is known to be slower than the fastest, or as fast, as closely as it needs to be.
+
+    Examples
+    --------
+    >>> scores = {"a": Interval(99, 100, 101), "b": Interval(98, 100, 102), "c": Interval(40, 60, 70)}
+    >>> settled("abc", scores.get), settled("abc", (scores | {"b": Interval(80, 99, 110)}).get)
+    (True, False)
+    """
+    best = max(map(score, names), key=lambda one: one.middle)
+
+    def narrow(one: Interval) -> bool:
+        return one.high - one.low <= NARROW * one.middle
+
+    return all(one.high < best.low or (narrow(one) and narrow(best)) for one in map(score, names))
 
 
 def survivors(names: Sequence[str], score: Callable[[str], Interval], smaller: Callable[[str], float]) -> list[str]:

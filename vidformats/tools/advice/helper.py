@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from types import TracebackType
 from typing import IO, Any, cast
 
@@ -20,8 +21,17 @@ class Failed(Exception):
     """What was asked for was not done; the message says why."""
 
 
+STARTING = 120.0
+"""Seconds that its start and its imports may take; no limit of a call counts them."""
+
+
 class Helper:
     """A process that runs the functions of `vidformats.tools.advice.trial`; it is started when needed.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        What it imports as it starts.
 
     Examples
     --------
@@ -31,7 +41,8 @@ class Helper:
     vidformats.tools.advice.helper.Failed: FileNotFoundError: [Errno 2] No such file or directory: ...
     """
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        self._modules = list(modules)
         self._process: subprocess.Popen[bytes] | None = None
 
     def call(self, do: str, limit: float, /, **arguments: Any) -> Any:
@@ -51,10 +62,13 @@ class Helper:
         Failed
             If it raised, crashed, or took too long.
         """
-        process = self._started()
+        process = self.start()
+        return self._ask(process, limit, do=do, **arguments)
+
+    def _ask(self, process: subprocess.Popen[bytes], limit: float, **request: Any) -> Any:
         given = cast(IO[bytes], process.stdin)
         try:
-            given.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
+            given.write(json.dumps(request).encode() + b"\n")
             given.flush()
         except OSError:
             pass  # it is gone: the answer will be missing
@@ -63,7 +77,8 @@ class Helper:
             raise Failed(answer["fault"])
         return answer["gives"]
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
+        """Return the process, ready for a call."""
         if self._process is None:
             self._said = tempfile.TemporaryFile()  # noqa: SIM115, it is closed with the process
             self._process = subprocess.Popen(
@@ -73,6 +88,7 @@ class Helper:
                 stderr=self._said,
                 start_new_session=True,  # so that it is ended with its workers, and Ctrl-C reaches us alone
             )
+            self._ask(self._process, STARTING, do="ready", modules=self._modules)
         return self._process
 
     def _answer(self, process: subprocess.Popen[bytes], seconds: float) -> Any:

@@ -29,7 +29,7 @@ OPENED = 200
 ROUNDS = 3
 """Warm passes of one measurement."""
 
-PASS = 0.004
+PASS = 0.001
 """How long a pass takes in the first round, in parts of the time; it grows by half with each round."""
 
 READY, READS = ("av", "cv2", "h5py", "PIL.Image", "scipy.io", "skimage.metrics", "numcodecs"), ("torch.utils.data",)
@@ -81,7 +81,7 @@ class Run:
         """
         with _shared(helpers) as share:
             self.progress("starting", 0, 1)
-            for future in [share(_get_ready, READY + READS * (k == 0)) for k in range(len(helpers))]:
+            for future in [share(Helper.start) for _ in helpers]:
                 future.result()
         # A slow start takes from every step alike.
         self.seconds, self.begun = max(1.0, self.until(1)), monotonic()
@@ -165,6 +165,16 @@ class Run:
             )  # fmt: skip
             return found
 
+        if candidates[0].name == AS_IS:
+            cuts = self.collection.cuts
+            frames = sum(cut.stop - cut.start for cut in cuts)
+            self.results[AS_IS] = Result(AS_IS, "", {}, 0, True, self.collection.nbytes, ssim=1.0, frames=frames)
+            self._items[AS_IS] = [
+                {"path": cut.path, "n_frames": cut.n_frames, "start": cut.start, "stop": cut.stop, "group": group}
+                | {"open": self.options}
+                for cut, group in zip(cuts, groups, strict=True)
+            ]
+
         with _shared(helpers) as share:
             written = [candidate for candidate in candidates if candidate.name != AS_IS]
             work = [(candidate, share(one, candidate)) for candidate in written]
@@ -187,15 +197,6 @@ class Run:
                     {"path": path, "n_frames": n, "start": 0, "stop": n, "group": group}
                     for path, n, group in zip(found["paths"], found["frames"], groups, strict=True)
                 ]
-        if candidates[0].name == AS_IS:
-            cuts = self.collection.cuts
-            frames = sum(cut.stop - cut.start for cut in cuts)
-            self.results[AS_IS] = Result(AS_IS, "", {}, 0, True, self.collection.nbytes, ssim=1.0, frames=frames)
-            self._items[AS_IS] = [
-                {"path": cut.path, "n_frames": cut.n_frames, "start": cut.start, "stop": cut.stop, "group": group}
-                | {"open": self.options}
-                for cut, group in zip(cuts, groups, strict=True)
-            ]
 
     def read(self, helper: Helper, margin: float = 0.97) -> None:
         """Time all once, then those that may win, until the time is over."""
@@ -229,7 +230,7 @@ class Run:
     def _measure(self, helper: Helper, name: str, rung: int, limit: float) -> bool:
         result, began = self.results[name], monotonic()
         cold = rung == 0 or self.wants.held(result.nbytes) < 1
-        length = max(0.05, PASS * self.seconds) * 1.5 ** min(rung, 4)
+        length = max(0.04, PASS * self.seconds) * 1.5 ** min(rung, 4)
         try:
             found = helper.call(
                 "load", max(1.0, limit), items=self._items[name], access=self.access.__dict__, workers=self.workers,
@@ -253,10 +254,6 @@ class Run:
     def _drop(self, name: str) -> None:
         del self.results[name]
         shutil.rmtree(self._place(name), ignore_errors=True)
-
-
-def _get_ready(helper: Helper, modules: tuple[str, ...]) -> None:
-    helper.call("ready", 60, modules=modules)
 
 
 def _nbytes(path: str) -> int:

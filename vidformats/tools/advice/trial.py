@@ -17,6 +17,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter, sleep
 from typing import Any
 
@@ -30,6 +31,7 @@ from vidformats.registry import FORMATS, get_format
 from vidformats.source import Source
 from vidformats.tools.advice.access import Access
 from vidformats.tools.advice.loader import Plan, dataset, loader
+from vidformats.training.dataset import WindowDataset
 from vidformats.video import open as open_video
 from vidformats.writing import write
 
@@ -38,6 +40,9 @@ PROBE = (2, 14)
 
 LOOKED = 24
 """Frames whose quality is measured; of these SSIM looks at a quarter."""
+
+SETTLED = 1 << 30
+"""Bytes of files up to which they are read whole into the page cache before epochs from memory are timed."""
 
 OFF = 20.0
 """Decibels below which the pixels are not those of the source, whatever the quality asked for."""
@@ -198,7 +203,8 @@ def load(
         The fields of an `Access`.
     workers : int
     seconds : float
-        How long a warm pass should take, about: batches are repeated, or left out.
+        How long a pass should take, about: batches are repeated, or left out. If a single batch takes longer, batches
+        are smaller; the least that is read is one window per worker.
     rounds : int
         Warm passes.
     cold : bool
@@ -215,42 +221,58 @@ def load(
     ask = Access(**access)
     paths = [item["path"] for item in items]
     data, trials, groups = dataset(items, ask)
-    once = ask.batches(trials, groups, workers, once=True)
-    plan = Plan(once)
+    lanes = max(1, workers)
+    one = _one(data)
+    ask = replace(ask, batch=min(ask.batch, max(1, int(seconds * lanes / one))))
+
+    def fitting(each: float) -> int:
+        return max(lanes, round(seconds / each))
+
+    once = ask.batches(trials, groups, workers, once=True)[: max(3 * lanes, 2 * fitting(one * ask.batch / lanes))]
+    plan = Plan(once if one < seconds else once[:lanes])
     found: dict[str, Any] = {"warm": [], "cold": None, "first": None, "memory": None}
-    batches = loader(data, plan, workers)
+    batches, buffer = loader(data, plan, workers), bytearray()
     try:
         if held:
             evicted = _evict(paths)
             with Held() as memory:
                 begin = perf_counter()
                 iterator = iter(batches)
-                epoch([next(iterator)])
+                epoch([next(iterator)], buffer)
                 first = perf_counter() - begin
-                epoch(iterator)
+                epoch(iterator, buffer)
             found |= {"first": first if evicted else None, "memory": (memory.peak or {}).get("pss")}
         else:
-            epoch(batches)  # starts the workers, opens the files
+            epoch(batches, buffer)  # starts the workers, opens the files
         if cold and _evict(paths):
             begin = perf_counter()
-            found["cold"] = epoch(batches) / (perf_counter() - begin)
-        for path in paths:
-            cache.settle(path)
-        every = ask.batches(trials, groups, workers)
-        plan.batches = every
+            found["cold"] = epoch(batches, buffer) / (perf_counter() - begin)
+        if sum(map(disk.size, paths)) < SETTLED:
+            for path in paths:
+                cache.settle(path)
         begin = perf_counter()
-        epoch(batches)
-        lasted = (perf_counter() - begin) / len(every)
-        plan.batches = list(itertools.islice(itertools.cycle(every), max(1, workers, round(seconds / lasted))))
+        epoch(batches, buffer)
+        each = (perf_counter() - begin) / len(plan)
+        every = ask.batches(trials, groups, workers)
+        plan.batches = list(itertools.islice(itertools.cycle(every), fitting(each)))
+        warm_up_memory(1 << 26)
         for _ in range(rounds):
-            warm_up_memory(1 << 26)
             begin = perf_counter()
-            frames = epoch(batches)
+            frames = epoch(batches, buffer)
             found["warm"].append(frames / (perf_counter() - begin))
     finally:
         if hasattr(batches, "close"):
             batches.close()
     return found
+
+
+def _one(data: WindowDataset) -> float:
+    """Return the seconds that one window takes in this process, files being open."""
+    for row in dict.fromkeys((0, len(data) // 2)):
+        begin = perf_counter()
+        data[row]
+        lasted = perf_counter() - begin
+    return max(lasted, 1e-6)
 
 
 def _evict(paths: Sequence[str]) -> bool:
