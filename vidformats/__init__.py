@@ -12,6 +12,8 @@ from vidformats.registry import format_of, formats, get_format
 from vidformats.source import Source
 from vidformats.tools.advise import advise
 from vidformats.tools.convert import convert
+from vidformats.tools.doctor import doctor
+from vidformats.tools.info import info
 from vidformats.tools.verify import verify
 from vidformats.training.folder import manifest
 from vidformats.training.windows import windows
@@ -27,9 +29,11 @@ __all__ = [
     "__version__",
     "advise",
     "convert",
+    "doctor",
     "format_of",
     "formats",
     "get_format",
+    "info",
     "load",
     "manifest",
     "open",

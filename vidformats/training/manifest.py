@@ -107,7 +107,7 @@ class Manifest:
             names = [identity(entry) for entry in entries]
             alike: dict[str, list[str]] = {}
             for one in dict.fromkeys(names):
-                alike.setdefault(_folded(one), []).append(one)
+                alike.setdefault(folded(one), []).append(one)
             if doubtful := [" and ".join(map(repr, group)) for group in alike.values() if len(group) > 1]:
                 text = f"{self.source}: nearly the same {name}, taken for different ones: {first_few(doubtful)}"
                 warnings.warn(text, stacklevel=3)
@@ -189,7 +189,7 @@ def _rows(numbers: list[str]) -> str:
     return f"row {numbers[0]}" if len(numbers) == 1 else f"rows {first_few(numbers)}"
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Return what a name has in common with those it may be a slip of."""
     folded = re.sub(r"\s+", "", unicodedata.normalize("NFKC", name).casefold())
     return re.sub(r"\d+", lambda digits: digits[0].lstrip("0"), folded)

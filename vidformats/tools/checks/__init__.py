@@ -1,0 +1,1 @@
+"""What `doctor` checks: one module per kind of fault, and the table of their codes."""
