@@ -10,6 +10,7 @@ import pytest
 
 from vidformats.bench.report.document import replace_block
 from vidformats.history import releases as module
+from vidformats.history.builds import wheel_date
 from vidformats.history.releases import (
     LIBRARIES,
     ReleaseError,
@@ -17,7 +18,6 @@ from vidformats.history.releases import (
     generate,
     markdown,
     parse,
-    wheel_date,
 )
 from vidformats.history.suites.corpus import REPEAT
 
@@ -160,7 +160,7 @@ def test_six_samples_a_side(history):
 def test_the_document_has_the_recorded_figures(history):
     library, folder, commits = history
     text = (ROOT / "docs" / "releases.md").read_text()
-    assert replace_block(text, library.name, markdown(folder / "results", commits)) == text
+    assert replace_block(text, library.name, markdown(folder / "results", commits, library.inside)) == text
 
 
 def test_stock_compare_between_releases(history):

@@ -13,6 +13,7 @@ import click
 from vidformats.bench.report.document import replace_block
 from vidformats.history import frames, runner, site
 from vidformats.history import releases as history
+from vidformats.history.builds import ReleaseError, keep
 
 machine_option = click.option(
     "--machine", help="Name of this machine in the results. Default: its size, never its host name."
@@ -68,16 +69,17 @@ def releases(
 
     Each RELEASE becomes a commit that asv can measure, compare and draw; `...` means the known releases in between.
     With the name of a library alone nothing is measured: its repository is written beside the recorded results.
+    What is on no index is named LIBRARY@WHERE: h5py@dist/h5py-3.17.0-cp311-cp311-linux_x86_64.whl, h5py@../h5py or
+    h5py@git+https://github.com/h5py/h5py@master; pip builds it if it is no wheel.
     What is recorded is not run again. Exit code 1: a wheel is missing or a benchmark failed.
     """
     runner.require_asv()
     try:
-        library, versions = history.parse(names)
-        folder = folder or _folder(library)
+        library, versions, folder = _parse(names, folder)
         given = dict(pair.partition("=")[::2] for pair in dates)
         missing, days = history.fetch(library, versions, folder / "wheels", given)
         commits = history.generate(library, folder, days)
-    except history.ReleaseError as error:
+    except ReleaseError as error:
         raise click.UsageError(str(error)) from None
     click.echo(f"{len(commits)} releases of {library.name} as commits in {folder}")
     wanted = [commits[version] for version in versions if version not in missing]
@@ -86,7 +88,9 @@ def releases(
     if publish:
         site.publish_releases(library.name, folder, folder / "html")
     if document:
-        text = replace_block(document.read_text(), library.name, history.markdown(folder / "results", commits))
+        text = replace_block(
+            document.read_text(), library.name, history.markdown(folder / "results", commits, library.inside)
+        )
         document.write_text(text)
     for reason in missing.values():
         click.echo(reason, err=True)
@@ -110,8 +114,12 @@ def _measure(
     return history.measure(commits, folder, _describe(machine), passes, options)
 
 
-def _folder(library: history.Library) -> Path:
-    return Path(".asv", "releases", library.name)
+def _parse(names: Iterable[str], folder: Path | None = None) -> tuple[history.Library, list[str], Path]:
+    """Return the library, the versions and the folder of releases; builds of one's own are made and kept there."""
+    libraries = {name.partition("@")[0] if "@" in name else name for name in names}
+    library, _ = history.parse(sorted(libraries - {"..."}))
+    folder = folder or Path(".asv", "releases", library.name)
+    return *history.parse([keep(name, folder / "wheels") for name in names]), folder
 
 
 @click.command()
@@ -124,31 +132,35 @@ def _folder(library: history.Library) -> Path:
 def compare(before: str, after: str, factor: float, only_changed: bool, passes: int, machine: str | None) -> None:
     """Compare how two releases of a library read frames, for example h5py-3.11.0 and h5py-3.16.0.
 
+    A release may be a build of your own: h5py@dist/h5py-3.17.0-cp311-cp311-linux_x86_64.whl, h5py@../h5py, or
+    h5py@git+https://github.com/h5py/h5py@master.
+
     What is measured is the library itself, not our readers, some of which read past it. Releases that are not
     recorded are measured first, then ``asv compare`` prints its table. Exit code: 0 nothing is slower, 1 something is
     slower or fails, 2 the command was not understood.
     """
     runner.require_asv()
     try:
-        library, versions = history.parse([before, after])
+        library, versions, folder = _parse([before, after])
         if len(versions) != 2:
-            raise history.ReleaseError(f"expected two releases, such as h5py-3.11.0 h5py-3.16.0; got {before} {after}")
-        folder, name = _folder(library), machine or runner.machine_facts()["machine"]
+            raise ReleaseError(f"expected two releases, such as h5py-3.11.0 h5py-3.16.0; got {before} {after}")
+        name = machine or runner.machine_facts()["machine"]
         unknown = [version for version in versions if version not in library.releases]
         missing, days = history.fetch(library, unknown, folder / "wheels", {})
         commits = history.generate(library, folder, days)
         new = [v for v in versions if v not in missing and not history.recorded(folder, name, commits[v])]
         missing |= history.fetch(library, new, folder / "wheels", {})[0]
         if missing:
-            raise history.ReleaseError("; ".join(missing.values()))
-    except history.ReleaseError as error:
+            raise ReleaseError("; ".join(missing.values()))
+    except ReleaseError as error:
         raise click.UsageError(str(error)) from None
     wanted = [commits[version] for version in new]
     failed = bool(wanted) and _measure(library, wanted, folder, machine, passes) != 0
     options = [f"--factor={factor}", f"--machine={name}", "--sort=ratio", *["--only-changed"] * only_changed]
-    command = [sys.executable, "-m", "asv", "compare", *options, before, after]
+    tags = [f"{library.name}-{version}" for version in versions]
+    command = [sys.executable, "-m", "asv", "compare", *options, *tags]
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
-    click.echo(done.stdout)
+    click.echo(f"{library.named(versions[0])}, {library.named(versions[1])}\n{done.stdout}")
     # asv compare ends with 0 even if something is slower: its marks are + for slower and ! for failing.
     slower = re.search(r"^\|\s*[+!]\s*\|", done.stdout, re.MULTILINE)
     raise SystemExit(int(failed or done.returncode != 0 or slower is not None))

@@ -12,13 +12,14 @@ import json
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from vidformats.history import builds
+from vidformats.history.builds import ReleaseError
 from vidformats.history.runner import run_asv
 
 NUMPY = "1.26.4"
@@ -43,6 +44,8 @@ class Library:
         Other packages in the environment, as in ``asv.conf.json``.
     readers : tuple of str
         Readers of video that the library is, by the referee's names: their wrong frames are counted as well.
+    inside : dict of str
+        Version -> the library below it that its wheel brings, which may be what changed.
     """
 
     name: str
@@ -51,6 +54,12 @@ class Library:
     releases: dict[str, str]
     matrix: dict[str, list[str]] = field(default_factory=lambda: {"numpy": [NUMPY]})
     readers: tuple[str, ...] = ()
+    inside: dict[str, str] = field(default_factory=dict)
+
+    def named(self, version: str) -> str:
+        """Return the name of a release, with what its wheel brings: ``h5py-3.16.0 with HDF5 2.0.0``."""
+        brings = self.inside.get(version)
+        return f"{self.name}-{version}" + (f" with {brings}" if brings else "")
 
     @property
     def suites(self) -> list[str]:
@@ -75,6 +84,17 @@ LIBRARIES = {
                 "3.14.0": "2025-06-06",
                 "3.15.1": "2025-10-16",
                 "3.16.0": "2026-03-06",
+            },
+            inside={
+                "3.8.0": "HDF5 1.12.2",
+                "3.9.0": "HDF5 1.12.2",
+                "3.10.0": "HDF5 1.14.2",
+                "3.11.0": "HDF5 1.14.2",
+                "3.12.1": "HDF5 1.14.4",
+                "3.13.0": "HDF5 1.14.6",
+                "3.14.0": "HDF5 1.14.6",
+                "3.15.1": "HDF5 1.14.6",
+                "3.16.0": "HDF5 2.0.0",
             },
         ),
         Library(
@@ -135,10 +155,6 @@ LIBRARIES = {
         ),
     )
 }
-
-
-class ReleaseError(ValueError):
-    """A release that is not available or has no date; the message says which and why."""
 
 
 def parse(names: Sequence[str]) -> tuple[Library, list[str]]:
@@ -223,13 +239,14 @@ def fetch(
     missing: dict[str, str] = {}
     days = library.releases | dict(given)
     folder.mkdir(parents=True, exist_ok=True)
-    for version in versions:
+    built = builds.known(folder)
+    for version in (version for version in versions if version not in built):
         try:
             wheel = fetch_wheel(library, version, folder)
         except ReleaseError as error:
             missing[version] = str(error)
         else:
-            days[version] = days.get(version) or wheel_date(wheel)
+            days[version] = days.get(version) or builds.wheel_date(wheel)
     return missing, days
 
 
@@ -256,12 +273,6 @@ def fetch_wheel(library: Library, version: str, folder: Path) -> Path:
     return next(folder.glob(f"{stem}*.whl"))
 
 
-def wheel_date(wheel: Path) -> str:
-    """Return the day on which a wheel was built, the newest time stamp in it, as ``YYYY-MM-DD``."""
-    with zipfile.ZipFile(wheel) as archive:
-        return str(datetime.date(*max(entry.date_time for entry in archive.infolist())[:3]))
-
-
 def generate(library: Library, folder: Path, releases: dict[str, str]) -> dict[str, str]:
     """Write the repository, the configuration and the benchmarks of a library's history, replacing earlier ones.
 
@@ -271,7 +282,8 @@ def generate(library: Library, folder: Path, releases: dict[str, str]) -> dict[s
     folder : Path
         Gets ``repository.git``, ``asv.conf.json`` and ``benchmarks``; its ``results`` and ``env`` stay.
     releases : dict of str
-        Version -> day. The commits depend on nothing else, so results recorded elsewhere fit.
+        Version -> day. The commits of releases depend on nothing else, so results recorded elsewhere fit. Builds of
+        one's own that are in ``wheels`` get commits too.
 
     Returns
     -------
@@ -287,9 +299,13 @@ def generate(library: Library, folder: Path, releases: dict[str, str]) -> dict[s
     repository, benchmarks = folder / "repository.git", folder / "benchmarks"
     for stale in (repository, benchmarks):
         shutil.rmtree(stale, ignore_errors=True)
+    own = {label: build for label, build in builds.known(folder / "wheels").items() if build.name == library.name}
+    releases = releases | {label: build.day for label, build in own.items()}
+    pins = {version: f"{library.name}=={version}" for version in releases}
+    pins |= {label: build.pin for label, build in own.items()}
     ordered = sorted(releases, key=lambda version: (releases[version], list(releases).index(version)))
     _git(folder, "init", "--quiet", "--bare", "--initial-branch=main", repository.name)
-    _git(repository, "fast-import", "--quiet", given=_history(library, ordered, releases))
+    _git(repository, "fast-import", "--quiet", given=_history(library, ordered, releases, pins))
     commits = {version: _git(repository, "rev-parse", f"{library.name}-{version}").strip() for version in ordered}
 
     benchmarks.mkdir()
@@ -300,7 +316,7 @@ def generate(library: Library, folder: Path, releases: dict[str, str]) -> dict[s
     return commits
 
 
-def _history(library: Library, ordered: list[str], releases: dict[str, str]) -> str:
+def _history(library: Library, ordered: list[str], releases: dict[str, str], pins: dict[str, str]) -> str:
     """Return the whole history for ``git fast-import``: the same text, and so the same commits, on every machine."""
     stream = []
     for mark, version in enumerate(ordered, 1):
@@ -311,7 +327,7 @@ def _history(library: Library, ordered: list[str], releases: dict[str, str]) -> 
                 f"{library.name}-{version}: expected a day as YYYY-MM-DD, got {releases[version]!r}"
             ) from None
         signed = f"vidformats <vidformats@localhost> {int(day.timestamp())} +0000"
-        message, pin = f"{library.name} {version}", f"{library.name}=={version}\n"
+        message, pin = f"{library.name} {version}", f"{pins[version]}\n"
         stream += [
             *("commit refs/heads/main", f"mark :{mark}", f"author {signed}", f"committer {signed}"),
             *(f"data {len(message)}", message, "M 100644 inline pin.txt", f"data {len(pin)}", pin),
@@ -381,7 +397,7 @@ def measure(commits: Iterable[str], folder: Path, machine: str, passes: int, opt
     return run_asv(["run", *chosen, *repeated, *options], folder)
 
 
-def markdown(results: Path, commits: dict[str, str]) -> str:
+def markdown(results: Path, commits: dict[str, str], inside: Mapping[str, str] | None = None) -> str:
     """Return a table for a document: the milliseconds of each case at each release, or the frames that are counted.
 
     What is counted and is 0 in every release is left out.
@@ -392,12 +408,16 @@ def markdown(results: Path, commits: dict[str, str]) -> str:
         asv's folder of results, of one machine.
     commits : dict of str
         As `generate` returns them.
+    inside : dict of str, optional
+        Version -> the library that its wheel brings: a row of its own.
     """
     from asv.results import iter_results
 
     found = {result.commit_hash: result for result in iter_results(str(results))}
     measured = {version: found[commit] for version, commit in commits.items() if commit in found}
     lines = [f"| case | {' | '.join(measured)} |", f"| --- |{' ---: |' * len(measured)}"]
+    if inside:
+        lines.append(f"| with | {' | '.join(inside.get(version, '-') for version in measured)} |")
     youngest = list(measured.values())[-1]
     for benchmark in sorted(youngest.get_all_result_keys()):
         params = youngest.get_result_params(benchmark)
@@ -415,6 +435,10 @@ def markdown(results: Path, commits: dict[str, str]) -> str:
             what = (
                 benchmark.split(".")[2].removeprefix("track_").replace("_", " ") if counted else benchmark.split(".")[1]
             )
-            told = ["-" if f is None or f != f else f"{f:.0f}" if counted else f"{1e3 * f:.3g}" for f in row]
+            told = ["-" if f is None or f != f else f"{f:.0f}" if counted else _milliseconds(f) for f in row]
             lines.append(f"| {what}: {case.strip(chr(39))} | {' | '.join(told)} |")
     return "\n".join(lines)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g}" if seconds < 1 else f"{1e3 * seconds:.0f}"

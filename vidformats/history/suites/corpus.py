@@ -1,5 +1,6 @@
 """What the suites share: the video they read, the frames they ask for, and the checks of version and result."""
 
+import json
 import os
 import time
 from importlib import metadata
@@ -74,8 +75,13 @@ def check_pinned(distribution: str, imported: str) -> None:
         If the commit's ``pin.txt``, the installation and the import do not agree.
     """
     pin = Path(os.environ["ASV_ENV_DIR"], "project", "pin.txt").read_text().strip()
-    found = f"{distribution}=={metadata.version(distribution)}"
-    if found != pin or not pin.split("==")[1].startswith(imported):
+    version = metadata.version(distribution)
+    found = f"{distribution}=={version}"
+    if " @ " in pin:  # a build of one's own: pip notes the digest of the wheel that it took
+        noted = json.loads(metadata.distribution(distribution).read_text("direct_url.json") or "{}")
+        digest = noted.get("archive_info", {}).get("hash", "no wheel of one's own").replace("=", ":")
+        found, pin = f"{distribution} {digest}", f"{distribution} {pin.rpartition('#')[2].replace('=', ':')}"
+    if found != pin or not version.startswith(imported):
         raise RuntimeError(f"expected {pin}, but {found} is installed and {imported} is imported")
 
 
