@@ -13,7 +13,6 @@ import pytest
 
 import vidformats as vf
 from vidformats import registry
-from vidformats.testing import ArrayConformance
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "add-a-format.md").read_text()
@@ -29,8 +28,8 @@ def folder(tmp_path_factory):
     info = folder / "zframes-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zframes\nVersion: 0.1.0\n")
-    line = re.search(r'^zframes = "(.*)"$', FILES["pyproject.toml"], re.MULTILINE)[1]
-    (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\nzframes = {line}\n")
+    lines = FILES["pyproject.toml"].partition(f'[project.entry-points."{registry.GROUP}"]\n')[2].partition("\n\n")[0]
+    (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\n{lines.replace(chr(34), '')}\n")
     return folder
 
 
@@ -43,29 +42,38 @@ def installed(folder):
         yield
     registry._brought.cache_clear()
     sys.modules.pop("zframes", None)
+    sys.modules.pop("rawframes", None)
 
 
-class TestZframes(ArrayConformance):
-    name = "zframes"
+TESTS = {}
+exec(FILES["test_zframes.py"], TESTS)
+
+
+class TestZframes(TESTS["TestZframes"]):
+    pass
+
+
+class TestRawFrames(TESTS["TestRawFrames"]):
+    pass
 
 
 def test_the_page_shows_every_file_of_the_package():
     listed = re.search(r"zframes/\n((?:  \S+\n)+)", PAGE)[1].split()
-    assert listed == list(FILES) == ["pyproject.toml", "zframes.py", "test_zframes.py"]
+    assert listed == list(FILES) == ["pyproject.toml", "zframes.py", "rawframes.py", "test_zframes.py"]
 
 
 def test_built_in_names_are_the_same_on_every_machine():
     assert "zframes" not in vf.formats()
-    assert vf.formats(installed=True) == sorted([*vf.formats(), "zframes"])
+    assert vf.formats(installed=True) == sorted([*vf.formats(), "rawframes", "zframes"])
 
 
 def test_in_a_process_of_its_own_its_tests_pass(folder):
     """By the entry point alone: nothing of this process helps."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "round_trip or told", str(folder)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "round_trip or told"]
     done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 def test_the_extension_chooses_it_and_its_options_reach_it(tmp_path):
@@ -75,7 +83,19 @@ def test_the_extension_chooses_it_and_its_options_reach_it(tmp_path):
     assert vf.get_format("zframes", level=1).record() == {"name": "zframes", "level": 1}
 
 
-@pytest.mark.parametrize("claim", ['{"shape": [1, 9999999999], "dtype": "|u1"}', '{"shape": [1], "dtype": "|O"}', "[]"])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        '{"shape": [1, 9999999999], "dtype": "|u1"}',
+        '{"shape": [1], "dtype": "|O"}',
+        '{"shape": [Infinity], "dtype": "|u1"}',
+        '{"shape": [1], "dtype": "(2,"}',
+        '{"shape": [1' + 70 * ", 1" + '], "dtype": "|u1"}',
+        '{"shape": [1], "dtype": "|u1"}',  # its only frame has no bytes
+        '{"shape": ' + 9000 * "[",
+        "[]",
+    ],
+)
 def test_it_believes_no_claim(tmp_path, claim):
     path = tmp_path / "liar.zf"
     path.write_bytes(b"ZFRAMES\n" + (16).to_bytes(8, "little") + claim.encode() + b"\n" + bytes(16))
@@ -89,6 +109,37 @@ def test_it_believes_no_claim(tmp_path, claim):
 def bring(monkeypatch, name, value):
     points = {name: EntryPoint(name, value, registry.GROUP)} if name not in registry.FORMATS else {}
     monkeypatch.setattr(registry, "_brought", lambda: points)
+
+
+def test_a_sniff_that_fails_does_no_harm(tmp_path, monkeypatch):
+    def sniff(self, head, names):
+        raise IndexError("its own fault")
+
+    faulty = type("Faulty", (importlib.import_module("zframes").Zframes,), {"sniff": sniff})
+    monkeypatch.setattr(importlib.import_module("zframes"), "Faulty", faulty, raising=False)
+    bring(monkeypatch, "faulty", "zframes:Faulty")
+    (tmp_path / "a.unknown").write_bytes(b"nothing known")
+    with pytest.warns(RuntimeWarning, match=r"faulty can't be asked: its sniff raised IndexError\('its own fault'\)"):
+        assert vf.format_of(tmp_path / "a.unknown") == "binary"
+
+
+def test_two_packages_with_one_extension_are_told(tmp_path, monkeypatch):
+    points = {name: EntryPoint(name, "zframes:Zframes", registry.GROUP) for name in ("one", "two")}
+    monkeypatch.setattr(registry, "_brought", lambda: points)
+    with pytest.warns(RuntimeWarning, match=r"\.zf is the extension of one and two: one is taken; choose by format="):
+        path = vf.write(np.zeros((3, 4)), tmp_path / "a.zf")
+    vf.write(np.zeros((3, 4)), tmp_path / "b.zf", "two")
+    assert vf.load(path, format="two").shape == (3, 4)
+
+
+def test_limits_measure_it(tmp_path, folder):
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    command = "limits --format zframes --content natural --frames 40 --size 32 --rounds 1 --access every_4th"
+    done = subprocess.run(
+        [sys.executable, "-m", "vidformats", *command.split()], env=env, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert "zframes" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ DRY = [
     (r"^git clone ", "true", "needs a network"),
     (r"^cd ", "true", "each command runs in a shell of its own"),
     (r"pip install ", "true", "changes the environment; the extras it names are checked"),
-    (r"^python -m pytest zframes", "true", "tests/test_add_a_format.py lays out that package and runs its tests"),
+    (r"^python -m pytest test_zframes", "true", "tests/test_add_a_format.py lays out that package and runs its tests"),
     (r"^python examples/", "true", "needs torch; tests/test_examples.py runs it where that is installed"),
     (r"^python -m vidformats\.", "{0[0]} {0[1]} {0[2]} --help", "as for the examples; its options are checked"),
     (r"^asv ", "{0[0]} {0[1]} --help", "takes minutes even when tiny; its options are checked"),

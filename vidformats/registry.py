@@ -221,20 +221,32 @@ def format_of(path: str | os.PathLike[str] | ByteSource) -> str:
         If nothing known fits.
     """
     source = open_source(path) if isinstance(path, (str, os.PathLike)) else path
-    file, head = Path(source.url), source.read(HEAD, 0)
-    names = _names(source, head)
+    file, (head, names) = Path(source.url), head_and_names(source)
     named = _named(file) or "binary"
     beside = sidecar.beside(file)
     if named == "binary" and beside.exists() and get_format("binary").stranger(beside) is None:
         return named  # raw bytes may begin with anything, a magic number included
     for form in _candidates(named, isinstance(source, LocalFolder)):
-        if form.sniff(head, names):
-            return form.name
+        try:
+            if form.sniff(head, names):
+                return form.name
+        except Exception as error:
+            if form.name in FORMATS:
+                raise
+            warnings.warn(
+                f"format {form.name} can't be asked: its sniff raised {error!r}", RuntimeWarning, stacklevel=2
+            )
     if isinstance(source, LocalFolder):
         folders = [entry.name + "/" for entry in os.scandir(source.path) if entry.is_dir()]
         kinds = sorted({os.path.splitext(name)[1] or name for name in [*names, *folders]})[:9] or "nothing"
         raise FormatError(source.url, f"expected a folder of images of one kind, got {kinds}; or choose by format=")
     return named
+
+
+def head_and_names(source: ByteSource) -> tuple[bytes, Sequence[str]]:
+    """Return what `Format.sniff` is given of a file or folder."""
+    head = source.read(HEAD, 0)
+    return head, _names(source, head)
 
 
 def _names(source: ByteSource, head: bytes) -> Sequence[str]:
@@ -291,9 +303,13 @@ def _named(path: Path) -> str | None:
     suffix = path.suffix.lower()
     if suffix in SUFFIXES or not suffix:
         return SUFFIXES.get(suffix)
-    built_in = (name for name, row in FORMATS.items() if row.suffix == suffix)
-    brought = (name for name, row in _usable() if row.suffix == suffix)
-    return next(itertools.chain(built_in, brought), None)
+    if built_in := next((name for name, row in FORMATS.items() if row.suffix == suffix), None):
+        return built_in
+    brought = [name for name, row in _usable() if row.suffix == suffix]
+    if len(brought) > 1:
+        text = f"{suffix} is the extension of {' and '.join(brought)}: {brought[0]} is taken; choose by format="
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+    return brought[0] if brought else None
 
 
 def name_inside(target: Path, name: str) -> str:

@@ -103,7 +103,11 @@ def table(
 @data_option
 @json_option
 @click.option(
-    "--format", "names", multiple=True, type=click.Choice(vf.formats()), help="All by default; several times."
+    "--format",
+    "names",
+    multiple=True,
+    type=click.Choice(vf.formats(installed=True)),
+    help="All built-in ones of the core by default; several times.",
 )
 @click.option(
     "--access", "accesses", multiple=True, type=click.Choice(list(ACCESS)), help="All by default; several times."

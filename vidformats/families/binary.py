@@ -71,8 +71,9 @@ class Binary(Format):
         facts = _facts_of(source) if shape is None or dtype is None else {}
         if shape is None and not facts:
             name = os.path.basename(source.url)
+            fault = f"is of no known kind (or its package is not installed) and has no sidecar {name}.json"
             cure = "pass shape= and dtype= for bytes without a header, or format="
-            raise FormatError(source.url, f"is of no known kind and has no sidecar {name}.json: {cure}")
+            raise FormatError(source.url, f"{fault}: {cure}")
         kind = number_dtype(source.url, facts.get("dtype", "uint8") if dtype is None else dtype)
         try:
             given = facts["shape"] if shape is None else shape

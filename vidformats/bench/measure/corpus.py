@@ -16,7 +16,7 @@ from vidformats.bench import content
 from vidformats.bench.measure import cache
 from vidformats.bench.measure.fresh import fresh_python
 from vidformats.bench.published import STEP
-from vidformats.registry import FORMATS
+from vidformats.registry import row_of
 from vidformats.threads import default_threads
 
 BYTES_A_FRAME = {"jpg": 1.2, "webp": 1.2, "mp4": 0.3}
@@ -29,7 +29,7 @@ class AnotherCorpus(ValueError):
 
 def path_of(folder: str | os.PathLike[str], name: str) -> str:
     """Return where the corpus in `folder` has the format `name`."""
-    return str(Path(folder) / f"{name}{FORMATS[name].suffix}")
+    return str(Path(folder) / f"{name}{row_of(name).suffix}")
 
 
 def build(
