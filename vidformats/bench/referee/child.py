@@ -7,11 +7,13 @@ JSON object per line, cells on the standard input, answers on the standard outpu
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.util
 import itertools
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -139,8 +141,15 @@ def _status(key: str) -> int:
     return 0
 
 
+def end_with_parent() -> None:
+    """Have this process killed when its parent ends, however that ends: a reader that hangs is not left behind."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; of Linux only
+
+
 def serve(adapter_path: str, options: str, numbered: str) -> None:
     """Answer cells until the standard input ends."""
+    end_with_parent()
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print must not be taken for an answer
 
@@ -153,7 +162,7 @@ def serve(adapter_path: str, options: str, numbered: str) -> None:
     for line in sys.stdin:
         pid = os.fork()
         if not pid:
-            say({"pid": os.getpid()})
+            end_with_parent()
             with contextlib.suppress(OSError):
                 Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
             before = _status("VmRSS")

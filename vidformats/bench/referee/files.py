@@ -101,14 +101,13 @@ def report(path: Path, readers: Sequence[Reader], seed: int = 0, seconds: float 
         except (Missing, ImportError):
             absent.append(reader)
             return None
-        left = end - time.monotonic()
-        if left <= 0:
-            late.append(reader)
-            return None
-        limit = min(left, max(3.0, AT_ONCE * left / (len(readers) - place)))
-        cell = trial(process, path, path.name, truth, "frame", REQUESTS, seed, limit)
-        process.close()
-        return cell
+        with process:
+            left = end - time.monotonic()
+            if left <= 0:
+                late.append(reader)
+                return None
+            limit = min(left, max(3.0, AT_ONCE * left / (len(readers) - place)))
+            return trial(process, path, path.name, truth, "frame", REQUESTS, seed, limit)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for reader, cell in zip(readers, pool.map(ask, range(len(readers))), strict=True):

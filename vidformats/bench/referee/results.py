@@ -94,12 +94,12 @@ def measure(
             continue
         facts_of = {"title": reader.title, "package": reader.package, "version": place.version}
         results["readers"][reader.name] = facts_of | {"adapter": reader.adapter, "calls": process.calls}
-        for name, (clip, path, shown) in chosen.items():
-            advance(f"{reader.name} {name}")
-            for access in accesses:
-                if access in process.calls and not (access == "at" and clip.untimed):
-                    results["cells"].append(trial(process, path, name, shown, access, most, seed))
-        process.close()
+        with process:
+            for name, (clip, path, shown) in chosen.items():
+                advance(f"{reader.name} {name}")
+                for access in accesses:
+                    if access in process.calls and not (access == "at" and clip.untimed):
+                        results["cells"].append(trial(process, path, name, shown, access, most, seed))
         keep(results)
     return results
 

@@ -76,7 +76,10 @@ class Cell:
 
 
 class Process:
-    """A reader's process, which is started again if it dies.
+    """A reader's process, which is started again if it dies; as a context manager it ends with the block.
+
+    It leads a group of its own, so that what it starts, programs of the reader included, ends with it. Only this group
+    is ever sent a signal: its number is not given away before `close` has waited for the process.
 
     Parameters
     ----------
@@ -96,7 +99,13 @@ class Process:
         command += [json.dumps(dict(self.reader.options)), str(NUMBERED)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=self.home.environment, bufsize=0
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            env=self.home.environment,
+            bufsize=0,
+            process_group=0,
         )
         self.given, self.said = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
         self.rest = b""
@@ -118,19 +127,10 @@ class Process:
             self._start()
         self.given.write(json.dumps(cell).encode() + b"\n")
         answers: list[dict[str, Any]] = []
-        pid = None
         for line in self._lines(limit):
             if "ended" in line:
                 return answers, "died" if line["ended"] else ""
-            if "pid" in line:
-                pid = line["pid"]
-            else:
-                answers.append(line)
-        if pid and self.process.poll() is None:
-            os.kill(pid, signal.SIGKILL)
-            for line in self._lines(LIMIT):
-                if "ended" in line:
-                    return answers, "hung"
+            answers.append(line)
         self.close()
         return answers, "hung"
 
@@ -152,9 +152,16 @@ class Process:
             self.rest += more
 
     def close(self) -> None:
-        """End the process."""
-        self.process.kill()
+        """End the process and what it started."""
+        if self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def trial(
