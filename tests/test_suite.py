@@ -55,7 +55,7 @@ def test_what_is_required_and_there_is_no_failure(tmp_path):
 def test_the_matrix_of_asv_is_that_of_the_constraints():
     config = json.loads((ROOT / "asv.conf.json").read_text())
     measured = {name.removeprefix("pip+"): versions[0] for name, versions in config["matrix"]["req"].items()}
-    measured |= dict(re.findall(r"(\w+)==([\w.]+)", " ".join(config["install_command"])))
+    measured |= dict(re.findall(r"([\w-]+)==([\w.]+)", " ".join(config["install_command"])))
     assert "av" in measured
     assert measured == {name: PINNED[name] for name in measured}
 
