@@ -30,7 +30,6 @@ class Video:
         return self._read()
 
     def scan(self) -> Iterator[Any]:
-        self.capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
         while True:
             there, image = self.capture.read()
             if not there:

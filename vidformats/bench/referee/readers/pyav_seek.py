@@ -37,7 +37,6 @@ class Video:
         return self._first(start + (i - 0.5) / self.stream.average_rate, ends=False)
 
     def scan(self) -> Iterator[Any]:
-        self.container.seek(self.stream.start_time or 0, stream=self.stream)
         return (frame.to_ndarray(format="rgb24") for frame in self.container.decode(self.stream))
 
     def at(self, seconds: float) -> Any:
