@@ -34,6 +34,19 @@ def test_any_size_and_channels_come_back(name, shape, tmp_path):
             assert numbers_of(stored[::-1]) == list(range(shape[0]))[::-1]
 
 
+@pytest.mark.parametrize("name", LOSSY)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_few_frames_are_decoded_before_they_are_shown(name, n, tmp_path):
+    """x265 returned memory as the decoding time of the first two frames: writing failed at random."""
+    noise = np.random.default_rng(n).integers(0, 256, (n, 3, 80, 80), np.uint8)
+    for _ in range(4):
+        path = write(noise, tmp_path, name)
+        with av.open(str(path)) as file:
+            packets = [p for p in file.demux(video=0) if p.size]
+        assert len(packets) >= n
+        assert all(-1 < p.dts * p.time_base <= p.pts * p.time_base < 1 for p in packets)
+
+
 @each
 def test_red_stays_red(name, tmp_path):
     colour = vf.load(write(red(3), tmp_path, name)).mean(axis=(0, 2, 3))

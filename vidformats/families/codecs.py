@@ -35,6 +35,10 @@ LEAST = {"ffv1": 1, "libx265": 72}
 """Pixels of a side to which frames are padded. x265 corrupts its memory if a picture is one block of 64 x 64 or less:
 most files of 300 frames of 32 to 60 pixels a side showed wrong pictures, none of 66 and more."""
 
+UNTIMED = 2
+"""Frames up to which x265 returns uninitialised memory as the decoding time, so that MP4's muxer failed at random: x265
+learns how long frames are held back when a further one comes. So few frames are decoded in the order they are shown."""
+
 LOSSLESS = {"ffv1": ("gray", "bgr0"), "libx264rgb": ("rgb24", "rgb24")}
 """Encoders that keep every bit, and their pixel formats for grey and for colour."""
 
@@ -144,7 +148,11 @@ class Coded(Film):
                     frame.pts, frame.time_base = (n, 1 / rate) if times is None else (times[n], TICK)
                     file.mux(out.encode(frame))
                     n += 1
-            file.mux(out.encode(None))
+            last = out.encode(None)
+            if self.codec == "libx265" and n <= UNTIMED:
+                for packet in last:
+                    packet.dts = packet.pts
+            file.mux(last)
         note(path, (n, channels, height, width), timing)
 
     def _options(self, side: int) -> dict[str, str]:
@@ -157,7 +165,7 @@ class Coded(Film):
         if self.codec == "libx264rgb":
             options["qp"] = "0"
         if self.codec == "libx265":
-            # Without info=0 a file of one frame often fails: MP4's muxer stumbles over the encoder's note of itself.
+            # info=0: no note of the encoder itself in each file.
             options["x265-params"] = "log-level=none:info=0"
         if self.codec == "libsvtav1" and side < SMALL:
             options["svtav1-params"] = "lp=1"
