@@ -51,6 +51,8 @@ DRY = [
     (r"^python -m pytest test_zframes", "true", "tests/test_add_a_format.py lays out that package and runs its tests"),
     (r"^python examples/", "true", "needs torch; tests/test_examples.py runs it where that is installed"),
     (r"^python -m vidformats\.", "{0[0]} {0[1]} {0[2]} --help", "as for the examples; its options are checked"),
+    (r"^sbatch ", "true", "tests/tools/test_cluster.py runs it with what does Slurm's work"),
+    (r"--dask ", "vidformats convert --help", "needs a cluster; tests/tools/test_cluster.py starts one"),
     (r"^asv ", "{0[0]} {0[1]} --help", "takes minutes even when tiny; its options are checked"),
     (r"^vidformats record\b", "asv run --help", "its options are those of asv run"),
     (r"^vidformats (releases|compare|site)\b", "{0[0]} {0[1]} --help", "needs wheels or results; as for asv"),

@@ -76,6 +76,12 @@ class Reader:
     info: dict[str, Any]
     source: ByteSource
 
+    @property
+    def starts(self) -> Sequence[int]:
+        """Frames at which a part of the file begins that is read as a whole, such as a chunk; rising."""
+        chunks: tuple[int, ...] = self.info.get("chunks") or ()
+        return range(0, self.shape[0], chunks[0] if len(chunks) == len(self.shape) else 1)
+
     def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
         """Read whole frames: ``out[plan.rows[k]]`` is frame ``plan.frames[k]``.
 

@@ -292,6 +292,27 @@ class Video:
             out[...] = target.reshape(out.shape)
         return out
 
+    def to_dask(self) -> Any:
+        """Return a lazy array of Dask, whose chunks are those of the file: whole chunks, or groups of pictures.
+
+        Raises
+        ------
+        ImportError
+            Without Dask; the message names the cure.
+
+        Examples
+        --------
+        >>> import numpy as np, vidformats as vf
+        >>> video = vf.open(vf.write(np.ones((100, 3, 32, 32), "uint8"), "ones.mp4", fps=25))
+        >>> float(video.to_dask()[::10].mean().compute())
+        1.0
+        """
+        from vidformats.lazy import lazy
+
+        with reading:
+            starts = self._handle.get(self._open).starts
+        return lazy(self, starts, (self.path, self._stamp, self._adapted, self._asked, self._options, self.shape))
+
     def close(self) -> None:
         """Release the file. Reads that other threads have under way still end well."""
         self._handle.close()

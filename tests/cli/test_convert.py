@@ -60,7 +60,7 @@ def test_shards_are_merged(study):
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (["study", "out"], "expected SRC... DST --to FORMAT"),
+        (["study", "out"], "expected --to FORMAT"),
         (["study", "out", "--to", "npy", "--size", "big"], "expected h,w, got 'big'"),
         (["study", "out", "--to", "npy", "--crop", "1,2,3"], "expected x,y,w,h, got '1,2,3'"),
         (["study", "out", "--to", "npy", "--crop", "1,2,3,4", "--center-crop"], "exclude each other"),
@@ -98,3 +98,25 @@ def test_verify_says_what_is_wrong_and_repairs(study):
     assert [problem["kind"] for problem in json.loads(told)] == ["bytes", "unreadable"]
     assert "2 results looked at, 1 wrong" in verify("--quick", code=1)
     assert verify("--against", "study", "--repair") == "2 results, all right\n"
+
+
+def test_a_dry_run_tells_the_disk_it_takes(study):
+    assert (
+        "2 to convert, 0 done before, 0 would fail\n50 frames, about 0.2 MB"
+        in run("study", "out", "--to", "npy", "--dry-run").stdout
+    )
+    assert json.loads(run("study", "out", "--to", "npy", "--dry-run", "--json").stdout)["frames"] == 50
+    assert not Path("out").exists()
+
+
+def test_one_file_is_converted_into_another(study):
+    def one(*words, code=0):
+        done = CliRunner().invoke(main, ["convert-one", *words])
+        assert done.exit_code == code, done.output
+        return done
+
+    Path("out").mkdir()
+    assert one("study/Bo_1.avi", "out/b.npy", "--to", "npy", "--size", "16").stdout == "out/b.npy: 30 frames, 0.0 MB\n"
+    assert vf.load("out/b.npy").shape == (30, 3, 16, 24)
+    assert "no such file" in one("study/none.avi", "out/c.npy", "--to", "npy", code=1).stderr.lower()
+    assert "expected --to FORMAT" in one("study/Bo_1.avi", "out/c.npy", code=2).stderr

@@ -258,3 +258,14 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(study, option
     with pytest.raises((ValueError, TypeError), match=fault):
         vf.convert("study", "out", **{"to": "npy"} | options)
     assert not os.path.exists("out")
+
+
+def test_a_dry_run_tells_what_there_is_to_do(study, pool):
+    Path("study/broken.mp4").write_bytes(b"nothing")
+    told = vf.convert("study", "out", "npy", executor=pool, dry_run=True)
+    assert not os.path.exists("out")
+    assert (told.estimate.videos, told.estimate.frames) == (3, 123)
+    assert told.estimate.nbytes == pytest.approx(123 * 3 * 32 * 48, rel=0.1)
+    assert [Path(failure.source).name for failure in told.failures] == ["broken.mp4"]
+    vf.convert("study/Ann", "out", "npy", executor=pool)
+    assert len(vf.convert("study/Ann", "out", "npy", executor=pool, dry_run=True).kept) == 2

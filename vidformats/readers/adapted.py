@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,15 @@ class AdaptedReader(Reader):
     @source.setter
     def source(self, source: Any) -> None:
         self._reader.source = source
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """Where the reader's own lie."""
+        if self._frames is None:
+            return self._reader.starts
+        places = np.unique(np.searchsorted(self._frames, self._reader.starts))
+        within: list[int] = places[places < len(self._frames)].tolist()
+        return within
 
     def _resample(self, fps: float, url: str) -> None:
         self._frames, self.times = resampled(self.times, self.duration, fps, url)

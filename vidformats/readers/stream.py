@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -255,6 +255,11 @@ class StreamReader(Reader):
             taken = HELD * 3 * self._size[0] * self._size[1] // 2
             if sum(lent.decoder.threads == threads for lent in self._idle) < max(1, min(4, IDLE // taken)):
                 self._idle.append(best)
+
+    @property
+    def starts(self) -> Sequence[int]:
+        """Key frames."""
+        return self._index.keys.tolist()  # type: ignore[no-any-return]
 
     def rest(self) -> Reader:
         """Return a reader without decoders; the index stays, which takes longer to make."""

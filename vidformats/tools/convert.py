@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from vidformats.registry import get_format, row_of
 from vidformats.threads import default_threads
 from vidformats.tools import receipts, summary
+from vidformats.tools.estimate import estimate
 from vidformats.tools.frames import Frames, Recipe
-from vidformats.tools.job import Job, Outcome, attempt, note
+from vidformats.tools.job import Job, convert_one, note
 from vidformats.tools.receipts import Failure, Receipt
 from vidformats.tools.sources import box_for, boxes_of, discover, told
-
-Seen = Callable[[Job, Outcome], object]
-
-HOUR = 3600.0
-"""Seconds for a source in the child process, and the same again for each `SLICE`: what takes longer hangs."""
-
-SLICE = 100e6
-"""Bytes."""
-
-PAUSE = 0.5
-"""Seconds after which to look again whether another converter has ended with its source."""
-
-
-class Receipts(NamedTuple):
-    """What a run of `convert` did.
-
-    Attributes
-    ----------
-    new : list of Receipt
-        What was converted now.
-    kept : list of Receipt
-        What had a valid receipt.
-    failures : list of Failure
-        Sources that could not be converted, and why.
-    """
-
-    new: list[Receipt]
-    kept: list[Receipt]
-    failures: list[Failure]
+from vidformats.tools.work import Receipts, Seen, run, workers
 
 
 def convert(
@@ -69,6 +39,7 @@ def convert(
     executor: Executor | None = None,
     seconds: float | None = None,
     anew: bool = False,
+    dry_run: bool = False,
     opened: dict[str, Any] | None = None,
     begin: Callable[[list[Job]], object] | None = None,
     seen: Seen | None = None,
@@ -119,6 +90,8 @@ def convert(
         child process.
     anew : bool
         Convert again what has a valid receipt.
+    dry_run : bool
+        Write nothing, but tell in ``estimate`` what there is to do and how much disk it will take.
     opened : dict, optional
         What ``vf.open`` takes besides.
     begin, seen : callable, optional
@@ -167,14 +140,18 @@ def convert(
     planned, failures = plan(sources, root, recipe, crop if table else None, subject_pattern, column, threads, anew)
     if shard is not None:
         planned = planned[shard[0] - 1 :: shard[1]]
-    root.mkdir(parents=True, exist_ok=True)
-    receipts.tidy_all(root)
+    if not dry_run:
+        root.mkdir(parents=True, exist_ok=True)
+        receipts.tidy_all(root)
     with workers(n, executor, seconds) as submit:
         if windows is not None:
-            planned, more = _clips(planned, windows, submit)
+            planned, more = _clips(planned, windows, submit, dry_run)
             failures += more
         planned, clashes = _without_clashes(planned)
         failures += clashes
+        if dry_run:
+            found, kept, more = estimate(planned, submit)
+            return Receipts([], kept, failures + more, found)
         if begin:
             begin(planned)
         done = run(planned, submit, seen)
@@ -185,6 +162,29 @@ def convert(
         except OSError as error:
             failures.append(Failure("", summary.MANIFEST, f"{type(error).__name__}: {error}"))
     return Receipts(done.new, done.kept, failures)
+
+
+def convert_file(
+    source: str | os.PathLike[str], path: str | os.PathLike[str], recipe: Recipe, seconds: float | None = None
+) -> Receipt:
+    """Convert one source into a file of any name, as Make and Snakemake call for it.
+
+    If that was done before, the file is only given the time of now, so that Make does not ask again.
+
+    Raises
+    ------
+    Exception
+        Whatever is wrong with source or destination.
+    """
+    target = Path(path).absolute()
+    job = Job(str(Path(source).absolute()), str(target.parent), target.name, recipe, {"trial": target.stem})
+    with workers(1, None, seconds) as submit:
+        done: tuple[Receipt, bool] = submit(job, convert_one).result()
+    receipt, new = done
+    if not new:
+        os.utime(target)
+        os.utime(receipts.place(target))
+    return receipt
 
 
 def merge(folder: str | os.PathLike[str]) -> tuple[list[Receipt], list[Failure]]:
@@ -244,7 +244,7 @@ def _without_clashes(jobs: list[Job]) -> tuple[list[Job], list[Failure]]:
 
 
 def _clips(
-    jobs: list[Job], windows: tuple[int, int], submit: Callable[..., Future[Any]]
+    jobs: list[Job], windows: tuple[int, int], submit: Callable[..., Future[Any]], dry_run: bool
 ) -> tuple[list[Job], list[Failure]]:
     """Return a job for each clip; how many there are, only the sources know."""
     size, hop = windows
@@ -253,7 +253,7 @@ def _clips(
         try:
             n = counted.result()
         except Exception as error:
-            failures.append(note(job, job.failed(error)))
+            failures.append(job.failed(error) if dry_run else note(job, job.failed(error)))
             continue
         starts = [*range(0, max(n - size, 0) + 1, hop)]
         if starts[-1] + size < n:
@@ -271,75 +271,3 @@ def length(job: Job) -> int:
     """Return how many frames a job's result will have."""
     with Frames(job.source, job.recipe, job.threads) as frames:
         return len(frames)
-
-
-@contextlib.contextmanager
-def workers(n: int, executor: Executor | None, seconds: float | None) -> Iterator[Callable[..., Future[Any]]]:
-    """Lend ``submit(job, function)``: to child processes with a time limit, or to an executor of the caller's."""
-    if executor is not None:
-        yield lambda job, function: executor.submit(function, job)
-        return
-    from vidformats.readers.isolated import Child, ChildFault
-
-    local, team = threading.local(), list[Child]()
-
-    def call(job: Job, function: Callable[[Job], Any]) -> Any:
-        if not hasattr(local, "child"):
-            local.child = Child()
-            team.append(local.child)
-        try:
-            return local.child.call(function, job, seconds=seconds or limit(job), path=job.source)
-        except ChildFault:
-            receipts.tidy(job.target)
-            raise
-
-    with ThreadPoolExecutor(n) as pool:
-        try:
-            yield lambda job, function: pool.submit(call, job, function)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in team:
-                child.kill()
-            raise
-        finally:
-            pool.shutdown()
-            for child in team:
-                child.close()
-
-
-def limit(job: Job) -> float:
-    """Return the seconds after which a job hangs."""
-    try:
-        return HOUR * (1 + receipts.size_and_time(Path(job.source))[0] / SLICE)
-    except OSError:
-        return HOUR
-
-
-def run(jobs: list[Job], submit: Callable[..., Future[Any]], seen: Seen | None = None) -> Receipts:
-    """Do all jobs; those that another converter has begun are looked at again until they are done."""
-    done = Receipts([], [], [])
-    while jobs:
-        waiting = {submit(job, attempt): job for job in jobs}
-        busy = []
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                job = waiting.pop(future)
-                try:
-                    outcome = future.result()
-                except Exception as error:  # of the child process, or the executor
-                    outcome = Outcome(note(job, job.failed(error)))
-                if outcome.told is None:
-                    busy.append(job)
-                    continue
-                if isinstance(outcome.told, Failure):
-                    done.failures.append(outcome.told)
-                else:
-                    (done.new if outcome.new else done.kept).append(outcome.told)
-                if seen:
-                    seen(job, outcome)
-        jobs = sorted(busy, key=lambda job: job.path)
-        if jobs:
-            time.sleep(PAUSE)
-    done.new.sort(key=lambda receipt: receipt.path)
-    done.kept.sort(key=lambda receipt: receipt.path)
-    return done

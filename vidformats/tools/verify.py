@@ -15,11 +15,11 @@ from vidformats.registry import get_format
 from vidformats.threads import default_threads
 from vidformats.timing import CONTAINER
 from vidformats.tools import compare, receipts
-from vidformats.tools.convert import run, workers
 from vidformats.tools.frames import EACH, Digests, Frames, Recipe, digests_of
 from vidformats.tools.job import Job
 from vidformats.tools.receipts import Receipt
 from vidformats.tools.sources import discover
+from vidformats.tools.work import run, workers
 from vidformats.video import Video
 
 SAMPLE = 4
