@@ -80,7 +80,9 @@ def test_the_extension_chooses_it_and_its_options_reach_it(tmp_path):
     video = np.zeros((9, 3, 8, 8), np.uint8)
     small, large = (vf.write(video, tmp_path / f"{level}.zf", level=level) for level in (9, 1))
     assert np.array_equal(vf.load(small), vf.load(large))
-    assert vf.get_format("zframes", level=1).record() == {"name": "zframes", "level": 1}
+    assert repr(vf.get_format("zframes", level=1)) == "Zframes(name='zframes', level=1)"
+    with pytest.raises(ValueError, match=r"zframes: level must be from 1 to 9, got 0"):
+        vf.write(video, tmp_path / "x.zf", level=0)
 
 
 @pytest.mark.parametrize(

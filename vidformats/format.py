@@ -1,7 +1,7 @@
 """The contract: what a format and a reader are.
 
 A format is a frozen dataclass with two methods. Its fields are its options, so ``repr``, equality and
-the record in a measurement come free::
+hash come free::
 
     @dataclass(frozen=True)
     class Raw(Format):
@@ -264,7 +264,3 @@ class Format:
             )
         if shape[0] == 0:
             raise ValueError(f"{self.name} can't hold a video without frames: its files would not tell the shape")
-
-    def record(self) -> dict[str, Any]:
-        """Return name and options, as kept with every measurement."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "threads"}

@@ -139,7 +139,7 @@ def test_a_note_that_does_not_fit_is_ignored(shape, tmp_path):
 
 def test_options_are_its_identity():
     assert Movie(fps=25.0) == Movie(fps=25.0) != Movie()
-    assert Movie(name="mp4").record() == {"name": "mp4", "fourcc": "mp4v", "fps": None}
+    assert repr(Movie(name="mp4")) == "Movie(name='mp4', fourcc='mp4v', fps=None)"
 
 
 @pytest.fixture(scope="module")

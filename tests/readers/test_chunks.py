@@ -254,3 +254,14 @@ def test_coalesce_by_definition(ranges, gap, most):
         if b < len(ranges):
             following = max(end, ranges[b][0] + ranges[b][1])
             assert offsets[b] - end > gap or following - begin > most
+
+
+@pytest.mark.parametrize("nbytes", [4 << 10, module.LARGE, module.LARGE + 4096])
+@pytest.mark.parametrize("wrong", [lambda n: 1, lambda n: n // 2, lambda n: n - 1, lambda n: n + 1])
+def test_an_unfiltered_chunk_of_another_size_is_refused(tmp_path, nbytes, wrong):
+    """Else the rest of the result would be memory that nobody filled, and other objects of the process be in it."""
+    path = tmp_path / "v"
+    path.write_bytes(bytes(2 * nbytes))
+    offsets, sizes = np.array([[0], [nbytes - 1]]), np.array([[nbytes], [wrong(nbytes)]])
+    with pytest.raises(FormatError, match=f"unfiltered chunks that are not of {nbytes} bytes"):
+        ChunkReader(LocalFile(path), offsets, sizes, (1, nbytes), (2, nbytes), "u1")
