@@ -157,7 +157,7 @@ def _progress(seconds: float) -> Iterator[Callable[[str, int, int], None]]:
         def show(what: str, done: int, of: int) -> None:
             spent = monotonic() - begun
             bar.update(task, completed=min(spent, seconds), description=f"{what} ({done + 1} of {of})")
-            step = re.split(r" [a-z0-9_]+(?: \w+=\S+)*$|:", what)[0]
+            step = re.sub(r"^(writing|reading) (?!the contenders).*", r"\1 candidates", what).partition(",")[0]
             if bar.disable and step != stage[0]:
                 stage[0] = step
                 click.echo(f"{spent:4.0f} s  {step}", err=True)

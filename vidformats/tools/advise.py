@@ -153,6 +153,9 @@ def advise(
     choice = decide.choose(results, wants)
     per_frame = {result.name: result.nbytes / collection.n_frames for result in results}
     told = decide.changes(choice, wants, workers, cpus(), per_frame)
+    winner = choice.winner
+    if winner and winner.name != AS_IS and winner.nbytes > (free := disk.free(place)):
+        warnings.append(f"{winner.name} needs {decide.size(winner.nbytes)}; {decide.size(free)} are free on this disk")
     if collection.faults:
         warnings.append(f"{len(collection.faults)} files were left out; vidformats doctor says why")
     return Advice(

@@ -121,3 +121,17 @@ def test_more_workers_turn_the_ranking_where_the_disk_is_full():
     told = decide.more_workers(choice, Wants(ram=0.0), 2, 2, bytes_per_frame)
     assert told == "from 5 workers on, each with a CPU of its own, by a model: jpg", "5 / 2 * 300 > 1.1 * 600"
     assert decide.more_workers(choice, Wants(), 2, 2, bytes_per_frame) == "", "memory holds all: workers add up alike"
+
+
+def test_sizes_that_hardly_differ_are_one_size():
+    for nbytes in (1e9, 1.04e9, 1.09e9):
+        choice = choose(
+            [result("h5", around(1000), nbytes, plain=2), result("npy", around(1000), 1e9, plain=1)], Wants()
+        )
+        assert choice.winner.name == "npy"
+
+
+def test_smaller_budgets_are_told_in_steps_that_matter():
+    tiny = result("webp", around(500), 0.98e9, plain=9, psnr=40.0)
+    lines = [line for line in told([NPY, JPG, tiny], Wants()) if "budget" in line]
+    assert lines == ["with a budget below 10.0 GB: jpg, 600 frames/s in 1.00 GB"]

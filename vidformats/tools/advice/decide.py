@@ -201,7 +201,8 @@ def choose(results: Sequence[Result], wants: Wants) -> Choice:
     best = max(scores.values(), key=lambda one: one.middle)
     equals = [result for result in fit if scores[result.name].high >= best.low]
     near = [r for r in equals if scores[r.name].middle >= SLOWER * best.middle]
-    winner = min(near, key=lambda r: (r.name != AS_IS, round(math.log(max(r.nbytes, 1), ALIKE)), r.plain))
+    smallest = min(result.nbytes for result in near)
+    winner = min(near, key=lambda r: (r.name != AS_IS, r.nbytes > ALIKE * smallest, r.plain))
     ranked = sorted(fit, key=lambda r: (r is not winner, -rate(r, wants).middle))
     return Choice(winner, equals, ranked, rest, None)
 
@@ -249,8 +250,7 @@ def changes(choice: Choice, wants: Wants, workers: int, cpus: int, scale: Mappin
             if cache == "cold" and not any(r.cold for r in everyone):
                 continue
             told.append(f"{words}: {_named(other.winner, _with(wants, cache=cache))}")
-    smaller = [r for r in frontier(choice.ranked, wants) if r.nbytes < 0.7 * winner.nbytes]
-    told += [f"with a budget below {size(winner.nbytes)}: {_named(r, wants)} in {size(r.nbytes)}" for r in smaller[:2]]
+    told += _smaller(choice, wants)
     if wants.budget is not None:
         more = choose(everyone, _with(wants, budget=None)).winner
         if more and more is not winner and rate(more, wants).low > rate(winner, wants).high:
@@ -264,6 +264,17 @@ def changes(choice: Choice, wants: Wants, workers: int, cpus: int, scale: Mappin
             told.append(f"if {looser.psnr:.1f} dB were enough: {_named(looser, wants)}")
     if found := more_workers(choice, wants, workers, cpus, scale):
         told.append(found)
+    return told
+
+
+def _smaller(choice: Choice, wants: Wants) -> list[str]:
+    """Return what would be advised for smaller budgets, two steps at most, each to much less disk."""
+    told: list[str] = []
+    last = choice.ranked[0].nbytes
+    for result in frontier(choice.ranked, wants):
+        if result.nbytes < 0.7 * last and len(told) < 2:
+            told.append(f"with a budget below {size(last)}: {_named(result, wants)} in {size(result.nbytes)}")
+            last = result.nbytes
     return told
 
 

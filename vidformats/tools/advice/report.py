@@ -96,6 +96,8 @@ def sentence(advice: Advice) -> str:
     if others:
         names = ", ".join(result.name for result in others[:4]) + (" and others" if len(others) > 4 else "")
         told += f". A tie with {names}: of equals it is the smallest, or the plainest of one size"
+    else:
+        told += f". Of {len(choice.ranked)} candidates {_condition(advice)} it is the fastest"
     return told + "."
 
 
@@ -180,11 +182,15 @@ def about(advice: Advice) -> str:
     held = advice.wants.held(max(1.0, (advice.choice.winner or advice.choice.nearest or _NONE).nbytes))
     state = "from memory" if held == 1 else "from the disk" if held == 0 else f"{held:.0%} from memory"
     return (
-        f"{found.n_videos} videos of {len(found.strata)} kinds, {figure(found.n_frames)} frames; for them stand {cut} "
-        f"frames of {len(found.cuts)} videos. {advice.access}, batches of {advice.access.batch}, {advice.workers} "
-        f"workers, {state}; {options['cpus']} CPUs, {options['file_system'] or 'file system unknown'}; "
-        f"{advice.seconds:.0f} s"
+        f"{_count(found.n_videos, 'video')} of {_count(len(found.strata), 'kind')}, {figure(found.n_frames)} frames; "
+        f"measured on {cut} frames of {_count(len(found.cuts), 'video')}. {advice.access}, "
+        f"batches of {advice.access.batch}, {_count(advice.workers, 'worker')}, {state}; "
+        f"{options['cpus']} CPUs, {options['file_system'] or 'file system unknown'}; {advice.seconds:.0f} s"
     )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 _NONE = Result("", "", {}, 0, True, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -183,7 +184,7 @@ class Run:
                 try:
                     found = future.result()
                 except Failed as error:
-                    self.left_out[candidate.name] = str(error)
+                    self.left_out[candidate.name] = _reason(error)
                     shutil.rmtree(self._place(candidate.name), ignore_errors=True)
                     continue
                 per_frame = [nbytes / n for nbytes, n in zip(found["nbytes"], found["frames"], strict=True)]
@@ -238,7 +239,7 @@ class Run:
             )  # fmt: skip
         except Failed as error:
             if rung == 0 or "took more than" not in str(error):
-                self.left_out[name] = f"reading it failed: {error}"
+                self.left_out[name] = f"reading it failed: {_reason(error)}"
                 self._drop(name)
             return False
         result.warm += found["warm"]
@@ -254,6 +255,11 @@ class Run:
     def _drop(self, name: str) -> None:
         del self.results[name]
         shutil.rmtree(self._place(name), ignore_errors=True)
+
+
+def _reason(error: Failed) -> str:
+    """Return why something failed, without our own files, which are gone: what failed alike is told once."""
+    return re.sub(r":? '[^']*/\.vidformats-[^']*'|\S*/\.vidformats-\S*: ", "", str(error))
 
 
 def _nbytes(path: str) -> int:
