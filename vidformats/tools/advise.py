@@ -157,7 +157,7 @@ def advise(
     if winner and winner.name != AS_IS and winner.nbytes > (free := disk.free(place)):
         warnings.append(f"{winner.name} needs {decide.size(winner.nbytes)}; {decide.size(free)} are free on this disk")
     if collection.faults:
-        warnings.append(f"{len(collection.faults)} files were left out; vidformats doctor says why")
+        warnings.append(f"files left out: {len(collection.faults)}; vidformats doctor says why")
     return Advice(
         choice, wants, collection, ask, workers, missing | run.left_out, warnings, told,
         _command(choice, given, options), monotonic() - begun, facts(place),

@@ -67,6 +67,12 @@ def test_what_training_cannot_use_does_not_count():
     assert choose([NPY, JPG, as_is], Wants(need=500)).winner is as_is, "nothing needs to be done"
 
 
+def test_what_is_surely_enough_comes_before_what_may_be():
+    doubtful = result("png", [300.0, 510.0, 900.0], 1e9, plain=9)
+    assert choose([NPY, doubtful], Wants(need=500)).winner is NPY
+    assert choose([doubtful], Wants(need=500)).winner is doubtful
+
+
 def test_a_collection_beyond_memory_is_read_from_the_disk():
     npy, jpg = (
         result("npy", around(1000), 100e9, plain=1, cold=[100.0]),

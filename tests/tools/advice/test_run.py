@@ -12,7 +12,7 @@ from vidformats.tools.advice.run import _reason
         ("OSError: [Errno 28] No space left on device: '/d/.vidformats-1a-x/npy/0.npy'", None),
         ("OSError: [Errno 28] No space left on device", None),
         ("FormatError: /d/.vidformats-1a-x/h264/0.mp4: expected 9 frames", "FormatError: expected 9 frames"),
-        ("FormatError: /home/clip.mp4: damaged", "FormatError: /home/clip.mp4: damaged"),
+        ("FormatError: /mnt/clip.mp4: damaged", "FormatError: /mnt/clip.mp4: damaged"),
     ],
 )
 def test_what_failed_alike_is_told_alike(said, told):

@@ -201,6 +201,8 @@ def choose(results: Sequence[Result], wants: Wants) -> Choice:
     best = max(scores.values(), key=lambda one: one.middle)
     equals = [result for result in fit if scores[result.name].high >= best.low]
     near = [r for r in equals if scores[r.name].middle >= SLOWER * best.middle]
+    if wants.need is not None:  # what is surely enough, before what may be
+        near = [r for r in near if scores[r.name].low >= wants.need] or near
     smallest = min(result.nbytes for result in near)
     winner = min(near, key=lambda r: (r.name != AS_IS, r.nbytes > ALIKE * smallest, r.plain))
     ranked = sorted(fit, key=lambda r: (r is not winner, -rate(r, wants).middle))
