@@ -301,8 +301,9 @@ def main(
     figures: dict[str, Any] = {"machine": facts(place), "size": options["size"], "time": options["time"], "cases": []}
     if json_file and json_file.exists():
         before = json.loads(json_file.read_text())
-        if any(before[name] != figures[name] for name in ("size", "time")):
-            raise click.UsageError(f"{json_file}: expected other --size and --time, or another file")
+        for name in ("size", "time"):
+            if before[name] != figures[name]:
+                raise click.UsageError(f"{json_file}: expected cases of --{name} {figures[name]}, got {before[name]}")
         figures["cases"] = before["cases"]
     for case in cases(clips, place, until=until, done=figures["cases"][:], seen=click.echo, **options):
         figures["cases"].append(case)
