@@ -97,15 +97,16 @@ def report(path: Path, readers: Sequence[Reader], seed: int = 0, seconds: float 
     def ask(place: int) -> Cell | None:
         reader = readers[place]
         try:
-            process = Process(reader, home(reader))
+            found = home(reader)
+            if time.monotonic() >= end:
+                late.append(reader)
+                return None
+            process = Process(reader, found)
         except (Missing, ImportError):
             absent.append(reader)
             return None
         with process:
-            left = end - time.monotonic()
-            if left <= 0:
-                late.append(reader)
-                return None
+            left = max(1.0, end - time.monotonic())
             limit = min(left, max(3.0, AT_ONCE * left / (len(readers) - place)))
             return trial(process, path, path.name, truth, "frame", REQUESTS, seed, limit)
 
