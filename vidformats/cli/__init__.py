@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import vidformats as vf
-from vidformats.cli import advise, convert, history, info, measure, referee, verify
+from vidformats.cli import advise, convert, doctor, history, info, measure, referee, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,6 +17,6 @@ def main() -> None:
     """
 
 
-for group in (info, advise, convert, verify, measure, history, referee):
+for group in (info, doctor, advise, convert, verify, measure, history, referee):
     for command in group.COMMANDS:
         main.add_command(command)

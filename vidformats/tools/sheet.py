@@ -79,7 +79,7 @@ def draw(rows: Sequence[tuple[str, Sequence[Shot]]]) -> Image.Image:
     --------
     >>> import numpy as np
     >>> draw([("dark.mp4", [Shot(np.zeros((90, 160, 3), "uint8"), "0")] * 7)]).size
-    (1000, 240)
+    (1000, 238)
     """
     lines: list[tuple[str, Sequence[Shot]]] = []
     for name, found in rows:

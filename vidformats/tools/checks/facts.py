@@ -37,7 +37,7 @@ LONG = 300
 """Frames from which a single key frame is too few: encoders set one every 250 by default."""
 
 CUT = re.compile(
-    r"cut short|breaks off|truncated|ends (before|at byte)|no zip|in \d+ bytes|expected .*bytes.*, got|got \d+$"
+    r"cut short(?!\?)|breaks off|truncated|ends (before|at byte)|no zip|in \d+ bytes|expected .*bytes.*, got|got \d+$"
 )
 """What our errors say of files that are shorter than they should be."""
 
@@ -178,7 +178,7 @@ def _explain(facts: Facts, error: Exception) -> None:
         facts.add("VF010", fault)
     elif short or CUT.search(fault):
         facts.add("VF002", fault if short is None else f"{short} ({fault})")
-    elif facts.format:
+    elif facts.shape or not _is(where, facts):
         facts.add("VF011", fault)
     else:
         facts.add("VF001", fault)

@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from vidformats.errors import FormatError
+
 SEVERITIES = ("error", "warning", "note")
 """An error loses data or stops training; a warning may spoil it in silence; a note costs time or disk."""
 
@@ -136,7 +138,9 @@ class Finding:
         return CODES[self.code].why
 
     def __str__(self) -> str:
-        return f"{self.severity} {self.code} {self.path}: {self.message}"
+        return (
+            f"{self.severity} {self.code} {FormatError(self.path, self.message)}"  # which escapes what is unprintable
+        )
 
     def record(self) -> dict[str, str]:
         """Return everything as a dict, for JSON."""

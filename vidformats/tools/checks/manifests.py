@@ -10,6 +10,7 @@ from typing import Any
 
 from vidformats.tools.checks.facts import Facts
 from vidformats.tools.checks.findings import Finding
+from vidformats.tools.checks.mixed import tokens
 from vidformats.tools.checks.tables import FOLDS, PEOPLE, Table
 from vidformats.training.manifest import folded
 from vidformats.training.tables import identity, is_missing, number
@@ -60,7 +61,9 @@ def rows_and_files(tables: Sequence[Table], items: Sequence[str]) -> Iterator[Fi
     own = {os.path.realpath(table.path) for table in manifests}
     could = [p for p in items if os.path.splitext(p)[1].lower() in kinds and os.path.abspath(p).startswith(roots)]
     could = [path for path in could if os.path.realpath(path) not in own]
-    left = [path for path in could if os.path.realpath(path) not in named]
+    known = {key for path in named for key in _trial(path)}
+    left = [path for path in could if known.isdisjoint(_trial(os.path.realpath(path)))]
+    left = [path for path in left if os.path.realpath(path) not in named]
     if len(left) > len(could) / 2:
         return  # the manifests are of a part of the data only
     manifest = manifests[0].path
@@ -71,6 +74,15 @@ def rows_and_files(tables: Sequence[Table], items: Sequence[str]) -> Iterator[Fi
         folder = os.path.commonpath([os.path.dirname(path) for path in left])
         text = f"{len(left)} of its files are named in no row of a manifest, such as {left[0]}"
         yield Finding.of("VF055", folder, text, manifest=manifest)
+
+
+def _trial(path: str) -> Iterator[tuple[str, ...]]:
+    """Yield what other streams of the same trial are called too: ``t1`` of ``t1_face.mp4`` and ``t1_body.mp4``."""
+    folder, name = os.path.split(path)
+    words = tokens(name, "")
+    for k, word in enumerate(words):
+        if len(words) > 1 and not any(map(str.isdigit, word)):
+            yield (folder, *words[:k], *words[k + 1 :])
 
 
 def lengths(tables: Sequence[Table], items: Sequence[Facts]) -> Iterator[Finding]:

@@ -108,7 +108,7 @@ def _cure(usual: Any, valued: list[tuple[Facts, Any]]) -> dict[str, Any]:
 
 
 def _common(paths: list[str]) -> str:
-    return os.path.commonpath([os.path.dirname(path) for path in paths])
+    return os.path.commonpath([os.path.dirname(path) for path in paths]) or "."
 
 
 def tokens(path: str, root: str) -> tuple[str, ...]:
