@@ -52,6 +52,7 @@ DRY = [
     (r"^python examples/", "true", "needs torch; tests/test_examples.py runs it where that is installed"),
     (r"^python -m vidformats\.", "{0[0]} {0[1]} {0[2]} --help", "as for the examples; its options are checked"),
     (r"^sbatch ", "true", "tests/tools/test_cluster.py runs it with what does Slurm's work"),
+    (r"--merge ", "vidformats convert --help", "needs what an array of jobs made; tests/tools/test_cluster.py runs it"),
     (r"--dask ", "vidformats convert --help", "needs a cluster; tests/tools/test_cluster.py starts one"),
     (r"^asv ", "{0[0]} {0[1]} --help", "takes minutes even when tiny; its options are checked"),
     (r"^vidformats record\b", "asv run --help", "its options are those of asv run"),

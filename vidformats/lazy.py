@@ -29,7 +29,7 @@ def chunk_lengths(n_frames: int, frame_bytes: int, starts: Sequence[int]) -> tup
     Examples
     --------
     >>> chunk_lengths(100, 1 << 20, range(0, 100, 12))
-    (24, 24, 24, 24, 4)
+    (24, 24, 24, 28)
     """
     lengths, begin = [], 0
     edges = [start for start in starts if start > 0] + [n_frames]

@@ -303,7 +303,7 @@ class Video:
         Examples
         --------
         >>> import numpy as np, vidformats as vf
-        >>> video = vf.open(vf.write(np.ones((100, 3, 32, 32), "uint8"), "ones.mp4", fps=25))
+        >>> video = vf.open(vf.write(np.ones((100, 3, 32, 32), "uint8"), "ones.h5"))
         >>> float(video.to_dask()[::10].mean().compute())
         1.0
         """
