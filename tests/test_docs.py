@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import vidformats as vf
+from vidformats.bench.referee import results as referee
 from vidformats.bench.report import limits, table, train
 from vidformats.bench.report.document import replace_block
 from vidformats.registry import FORMATS
@@ -219,6 +220,18 @@ def test_measured_figures_are_those_recorded(document, name, markdown):
     assert recorded.exists(), f"{document} shows figures of a measurement: record it in docs/results/{name}.json"
     results = json.loads(recorded.read_text())
     assert block(ROOT / document, name) == "\n".join(map(markdown, results))
+
+
+def test_the_verdict_on_readers_is_that_recorded():
+    found = json.loads((ROOT / "docs" / "results" / "referee.json").read_text())
+    page = ROOT / "docs" / "referee.md"
+    assert block(page, "referee") == referee.markdown(found)
+    assert block(page, "referee-answer") == referee.answer(found)
+    lines = referee.summary(found)
+    wrong, clips = sum(bool(line["wrong"]) for line in lines), max(line["clips"] for line in lines)
+    told = f"{wrong} of {len(lines)} ways of reading video return wrong frames on some of {clips} awkward clips"
+    assert told in " ".join((ROOT / "README.md").read_text().split())
+    assert [line["reader"] for line in lines if not line["wrong"] + line["refused"]] == ["vidformats-pyav"]
 
 
 def test_the_readme_opens_with_the_answer():

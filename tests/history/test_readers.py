@@ -25,7 +25,7 @@ def test_the_answer_names_who_is_right():
     told = results.answer(refereed())
     assert told.startswith("**Without a wrong or refused frame on 1,200 frames of 2 clips: The good one 1.0.**")
     assert (
-        "1 of 2 ways of reading returned wrong frames; the worst was The bad one 1.0, wrong in 38 % of its answers."
+        "1 of 2 ways of reading returned wrong frames; the worst was The bad one 1.0, wrong in 38 % of the frames asked"
         in told
     )
 

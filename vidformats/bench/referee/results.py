@@ -224,6 +224,6 @@ def answer(results: dict[str, Any]) -> str:
     names = " and ".join(f"{line['title']} {line['version']}" for line in clean) or "none"
     return (
         f"**Without a wrong or refused frame on {asked}: {names}.** {misled} of {len(lines)} ways of reading returned "
-        f"wrong frames; the worst was {worst['title']} {worst['version']}, wrong in {share:.0f} % of its answers. The "
-        f"clips that misled the most: {hardest}."
+        f"wrong frames; the worst was {worst['title']} {worst['version']}, wrong in {share:.0f} % of the frames asked "
+        f"for. The clips that misled the most: {hardest}."
     )
