@@ -1,4 +1,4 @@
-"""The commands that measure formats on this machine: table and limits."""
+"""The commands that measure formats on this machine: table, limits and rivals."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ import click
 import vidformats as vf
 from vidformats.bench import content
 from vidformats.bench.measure import corpus, disk
+from vidformats.bench.measure import rivals as libraries
 from vidformats.bench.measure.access import ACCESS
 from vidformats.bench.measure.cache import is_tmpfs
 from vidformats.bench.published import N_FRAMES, SIZE
 from vidformats.bench.report import answers
 from vidformats.bench.report import limits as near
+from vidformats.bench.report import rivals as beside
 from vidformats.bench.report import table as report
 from vidformats.bench.report.document import machine_line, replace_block
 from vidformats.bench.report.document import table as markdown_table
@@ -163,6 +165,45 @@ def limits(
         answers_file.write_text(replace_block(answers_file.read_text(), "answers", best))
 
 
+@click.command()
+@click.option("--lines", multiple=True, default=libraries.LINES, show_default=True, type=click.IntRange(16))
+@click.option("--gop", "gops", multiple=True, default=libraries.GOPS, show_default=True, type=click.IntRange(1))
+@click.option("--frames", default=260, show_default=True, type=click.IntRange(24), help="Length.")
+@click.option("--rounds", default=7, show_default=True, type=click.IntRange(1), help="Of each case.")
+@threads_option
+@json_option
+@document_option
+def rivals(
+    lines: tuple[int, ...],
+    gops: tuple[int, ...],
+    frames: int,
+    rounds: int,
+    threads: int | None,
+    json_file: Path | None,
+    document: Path | None,
+) -> None:
+    r"""Measure how fast H.264 is read, beside PyAV, torchcodec and OpenCV if they are installed.
+
+    Key-frame intervals (--gop) and heights (--lines) may be given several times. All readers take turns in one process;
+    one whose frames differ from ours is named, and not timed.
+
+    \b
+    Example:
+      vidformats rivals --lines 120 --gop 12 --rounds 3
+    """
+    _check_outputs(json_file, None, document, "rivals")
+    with progress() as bar:
+        task = bar.add_task("", total=len(gops) * len(lines))
+        result = libraries.measure(
+            gops, lines, frames, rounds, threads, lambda step: bar.update(task, advance=1, description=step)
+        )
+    click.echo(beside.markdown(result))
+    if json_file:
+        json_file.write_text(json.dumps([result], indent=1) + "\n")
+    if document:
+        document.write_text(replace_block(document.read_text(), "rivals", beside.markdown(result)))
+
+
 @contextlib.contextmanager
 def _corpora(
     kinds: tuple[str, ...], names: list[str], frames: int, size: int, data: Path | None, steps: int
@@ -239,5 +280,5 @@ def _print(result: dict[str, Any]) -> None:
     console.print(report.NOTE, machine_line(result), sep="\n")
 
 
-COMMANDS = (table, limits)
+COMMANDS = (table, limits, rivals)
 """What the command line offers."""
