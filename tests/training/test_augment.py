@@ -125,7 +125,7 @@ def transforms():
         from torchvision.transforms import v2
 
         found["torchvision"] = v2.Compose(
-            [v2.RandomHorizontalFlip(), v2.RandomResizedCrop(8), v2.ToDtype(torch.float32)]
+            [v2.RandomHorizontalFlip(), v2.RandomResizedCrop(16), v2.ToDtype(torch.float32)]
         )
     except (ImportError, RuntimeError):  # built for another PyTorch
         pass

@@ -153,6 +153,38 @@ LIBRARIES = {
             },
             readers=("decord2",),
         ),
+        Library(
+            "pillow",
+            "Pillow",
+            "pillow_reads",
+            {
+                "10.4.0": "2024-07-01",
+                "11.0.0": "2024-10-15",
+                "11.3.0": "2025-07-01",
+                "12.0.0": "2025-10-15",
+                "12.3.0": "2026-07-01",
+                "13.0.0": "2026-10-16",
+            },
+        ),
+        Library(
+            "zarr",
+            "Zarr",
+            "zarr_reads",
+            {"2.18.7": "2025-04-09", "3.0.10": "2025-07-03", "3.1.0": "2025-07-15", "3.1.6": "2026-03-23"},
+            # All that either generation requires.
+            {
+                "numpy": ["2.2.6"],
+                "numcodecs": ["0.15.1"],
+                "asciitree": ["0.3.3"],
+                "crc32c": ["2.9.post0"],
+                "fasteners": ["0.20"],
+                "donfig": ["0.8.1.post1"],
+                "google-crc32c": ["1.9.0"],
+                "packaging": ["26.4"],
+                "pyyaml": ["6.0.4"],
+                "typing_extensions": ["4.16.0"],
+            },
+        ),
     )
 }
 
