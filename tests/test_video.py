@@ -243,7 +243,7 @@ def test_reading_into_any_memory(tmp_path):
 
 @pytest.mark.parametrize("threads", [0, -1])
 def test_threads_are_at_least_one(tmp_path, threads):
-    with pytest.raises(ValueError, match="must be >= 1, got"):
+    with pytest.raises(ValueError, match="must be an integer >= 1, got"):
         vf.open(vf.write(VIDEO, tmp_path / "a.npy"), threads=threads)
 
 

@@ -218,7 +218,7 @@ def test_an_error_names_the_path_that_was_asked_for(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("threads", [0, -1])
 def test_threads_are_at_least_one(tmp_path, threads):
-    with pytest.raises(ValueError, match=f"threads must be >= 1, got {threads}"):
+    with pytest.raises(ValueError, match=f"threads must be an integer >= 1, got {threads}"):
         vf.write(VIDEO, tmp_path / "a.npy", threads=threads)
 
 

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
@@ -29,6 +30,19 @@ def default_threads() -> int:
     such as a DataLoader's worker, because there the processes are the parallelism already.
     """
     return cpus() if multiprocessing.parent_process() is None and not _child else 1
+
+
+def check_threads(threads: object) -> None:
+    """Raise `ValueError` unless `threads` is None or a number of threads.
+
+    Examples
+    --------
+    >>> check_threads("2")
+    Traceback (most recent call last):
+    ValueError: threads must be an integer >= 1, got '2'
+    """
+    if threads is not None and (not isinstance(threads, Integral) or isinstance(threads, bool) or threads < 1):
+        raise ValueError(f"threads must be an integer >= 1, got {threads!r}")
 
 
 _child = False

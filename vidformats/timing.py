@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -94,8 +95,8 @@ def timing_of(
         facts = _without_rate(facts) | ({"variable_rate": True} if len(steps) and np.ptp(steps) > CONTAINER else {})
         return _simplest(Timing(len(given) / duration, duration, given, facts)), len(given)
     if fps is not None:
-        if not 0 < float(fps) < math.inf:
-            raise ValueError(f"fps must be > 0, got {fps}")
+        if not isinstance(fps, Real) or not 0 < float(fps) < math.inf:
+            raise ValueError(f"fps must be > 0, got {fps!r}")
         return Timing(float(fps), facts=_without_rate(facts)), None
     rate, stamps, length = (getattr(video, name, None) for name in ("fps", "times", "duration"))
     if not isinstance(rate, (int, float)) or not 0 < rate < math.inf:

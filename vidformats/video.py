@@ -19,7 +19,7 @@ from vidformats.readers.adapted import adapted, frames_at
 from vidformats.select import Plan, frame_numbers, plan, select
 from vidformats.sidecar import wait_for_writer
 from vidformats.storage.local import changed, open_source, stamp_of
-from vidformats.threads import default_threads
+from vidformats.threads import check_threads, default_threads
 
 QUICK = 1 << 20
 """Bytes of a single frame up to which it is read without a plan, by this thread alone."""
@@ -108,8 +108,7 @@ class Video:
         rotate: bool = True,
         **options: Any,
     ):
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be >= 1, got {threads}")
+        check_threads(threads)
         if rotate not in (True, False):
             raise ValueError(f"rotate must be True or False, got {rotate!r}; frames turn as the file says")
         self.path = os.path.abspath(os.fsdecode(path))

@@ -18,7 +18,7 @@ from typing import Any
 from vidformats import registry, sidecar
 from vidformats.format import Format
 from vidformats.source import Source
-from vidformats.threads import default_threads
+from vidformats.threads import check_threads, default_threads
 
 fcntl: Any
 try:
@@ -104,8 +104,7 @@ def store(
     If `inspect` raises, nothing is put in place.
     """
     path = Path(os.fsdecode(path))
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be >= 1, got {threads}")
+    check_threads(threads)
     name = format or registry.name_for(path)
     form = registry.get_format(name, threads=threads or default_threads(), **options)
     source = Source(video, n_frames, fps, times)

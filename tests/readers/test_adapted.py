@@ -123,7 +123,7 @@ def test_neutral_arguments_are_taken_by_all(array):
 
 @pytest.mark.parametrize("fps", [0, -1, float("inf"), float("nan")])
 def test_a_wrong_rate(film, fps):
-    with pytest.raises(ValueError, match="fps must be > 0"):
+    with pytest.raises(ValueError, match="fps must be a number > 0"):
         vf.open(film, fps=fps)
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -47,6 +48,13 @@ CRF = {"libx264": 20, "libx265": 22, "libsvtav1": 28, "libvpx-vp9": 28}
 
 PRESET = {"libx264": "fast", "libx264rgb": "fast", "libx265": "fast", "libsvtav1": "9", "libvpx-vp9": "4"}
 """How much time an encoder takes: a name, or for AV1 (0 to 13) and VP9 (0 to 8) a number, higher is faster."""
+
+
+ASKED = ("crf", "preset", "pix_fmt", "keyframe_interval", "tune")
+"""Options that an encoder may refuse."""
+
+FASTEST = 1_000_000
+"""Frames per second at most: containers count in ticks of 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +101,16 @@ class Coded(Film):
         """Refuse what would be ignored or fail late."""
         if self.crf is not None and self.codec in LOSSLESS:
             raise ValueError(f"{self.name or self.codec} keeps every bit; crf={self.crf} would lose some")
-        if self.keyframe_interval is not None and not self.keyframe_interval >= 1:
-            raise ValueError(f"keyframe_interval must be >= 1, got {self.keyframe_interval}")
-        if self.fps is not None and not 0 < self.fps < np.inf:
-            raise ValueError(f"fps must be > 0, got {self.fps}")
+        if self.crf is not None and not _is_number(self.crf):
+            raise ValueError(f"crf must be a number, got {self.crf!r}")
+        for name in ("preset", "pix_fmt", "tune"):
+            if not isinstance(value := getattr(self, name), str | None):
+                raise ValueError(f"{name} must be a string, got {value!r}")
+        every = self.keyframe_interval
+        if every is not None and (not _is_number(every) or every != int(every) or not 1 <= every < 1 << 31):
+            raise ValueError(f"keyframe_interval must be an integer >= 1, got {every!r}")
+        if self.fps is not None and (not _is_number(self.fps) or not 0 < self.fps < np.inf):
+            raise ValueError(f"fps must be > 0, got {self.fps!r}")
 
     @property
     def tolerance(self) -> float:
@@ -128,6 +142,8 @@ class Coded(Film):
         least = LEAST.get(self.codec, SMALLEST)
         padded = [max(n + -n % step, least) for n, step in zip((height, width), even, strict=True)]
         timing = timing_for(self.fps, video)
+        if timing.fps > FASTEST:
+            raise ValueError(f"fps must be {FASTEST:,} at most in {self.name}, got {timing.fps:g}")
         times, rate = _ticks(timing), Fraction(timing.fps).limit_denominator(1001)  # 30000/1001 for 29.97002997
         given = "gray" if grey and pix_fmt.startswith("gray") else "rgb24"
         n = 0
@@ -137,11 +153,15 @@ class Coded(Film):
             out.codec_context.time_base = TICK if times is not None else 1 / rate
             out.codec_context.thread_count = self.threads
             if self.keyframe_interval:
-                out.codec_context.gop_size = self.keyframe_interval
+                out.codec_context.gop_size = int(self.keyframe_interval)
             if self.codec == "libx265":
                 out.codec_context.codec_tag = "hvc1"  # what Apple's players ask for
-            with ordinary_priority():
-                file.start_encoding()
+            try:
+                with ordinary_priority():
+                    file.start_encoding()
+            except av.error.ArgumentError:
+                asked = {key: value for key, value in vars(self).items() if value is not None and key in ASKED}
+                raise ValueError(f"expected options that {self.codec} takes, got {asked} and {pix_fmt}") from None
             for block in video.blocks():
                 for planes in block:
                     frame = av.VideoFrame.from_ndarray(_image(planes, padded, given), format=given)
@@ -172,6 +192,11 @@ class Coded(Film):
         if self.codec == "ffv1":
             options |= {"level": "3", "slicecrc": "1"}
         return {name: value for name, value in options.items() if value is not None}
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether an option is a number; NaN is none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def _ticks(timing: Timing) -> list[int] | None:

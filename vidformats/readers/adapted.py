@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from vidformats.format import Reader
 from vidformats.select import BLOCK, Plan, blocks, frames_in
 from vidformats.select import plan as planned
 from vidformats.threads import share
+
+FASTEST = 1_000_000
+"""Frames per second at most that are made of a video: the list of them would not fit into memory."""
 
 NANOSECOND = 1e-9
 """How much a time may be short of a frame's and still mean that frame: floating-point sums are not exact."""
@@ -57,8 +60,8 @@ def resampled(
     ValueError
         If the rate makes no sense, or the video has no time stamps.
     """
-    if not 0 < fps < math.inf:
-        raise ValueError(f"fps must be > 0 and finite, got {fps}")
+    if not isinstance(fps, Real) or not 0 < fps <= FASTEST:
+        raise ValueError(f"fps must be a number > 0 and finite, {FASTEST:,} at most, got {fps!r}")
     if times is None or duration is None:
         raise ValueError(f"{url}: fps={fps} requires a video with time stamps")
     ticks = np.arange(int(np.ceil(duration * fps)) + 1) / fps
