@@ -131,13 +131,15 @@ def advise(
         (json_file, _json(report.record(found))),
         (share, _json(report.record(found, True))),
     )
-    if "-" not in map(str, (html, json_file, share)):
-        _print(found)
+    for file, text in outputs:
+        if file is not None and str(file) != "-":
+            file.write_text(text)
+    # Last, for a pipe that is closed early, as by head, ends the command.
     for file, text in outputs:
         if file is not None and str(file) == "-":
             click.echo(text, nl=False)
-        elif file is not None:
-            file.write_text(text)
+    if "-" not in map(str, (html, json_file, share)):
+        _print(found)
     if found.winner is None:
         raise SystemExit(1)
 
