@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import IO, Any, cast
 
-START = "import sys; sys.path[:] = {path!r}; from vidformats.tools.advice.trial import main; main()"
+START = "import sys; sys.path[:] = {path!r}; from vidformats.tools.advice.trial import main; main({parent})"
 
 
 class Failed(Exception):
@@ -82,7 +82,7 @@ class Helper:
         if self._process is None:
             self._said = tempfile.TemporaryFile()  # noqa: SIM115, it is closed with the process
             self._process = subprocess.Popen(
-                [sys.executable, "-c", START.format(path=sys.path)],
+                [sys.executable, "-c", START.format(path=sys.path, parent=os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,

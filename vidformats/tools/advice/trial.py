@@ -282,11 +282,13 @@ def _evict(paths: Sequence[str]) -> bool:
 TASKS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (ready, probe, excerpt, store, load)}
 
 
-def main() -> None:
-    """Answer requests until there are no more, or until the process that asks is gone."""
+def main(parent: int) -> None:
+    """Answer requests until there are no more, or until the process that asks, `parent`, is gone.
+
+    Its number comes from itself: it may have been killed before this one looks, and then the number is another's.
+    """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print where they like; answers go out alone
-    parent = os.getppid()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     warnings.simplefilter("ignore")
     for line in sys.stdin:
@@ -303,7 +305,3 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         sleep(0.3)
     os.killpg(0, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main()
