@@ -51,6 +51,7 @@ SAMPLE = [
     r"load\..*\('windows', 'npy'\)",
     r"referee\..*\('vidformats-pyav', 'small.mp4'\)",
     r"train\..*\('npy', '2'\)",
+    r"videos\..*\('h264', '2', '120'\)",
 ]
 """One case of each benchmark."""
 
