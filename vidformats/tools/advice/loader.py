@@ -76,9 +76,10 @@ def loader(data: WindowDataset, plan: Plan, workers: int, torch: bool | None = N
     if importlib.util.find_spec("torch") if torch is None else torch:
         from torch.utils.data import DataLoader
 
-        return DataLoader(
+        served: Iterable[Mapping[str, Any]] = DataLoader(
             data, batch_sampler=plan, num_workers=workers, persistent_workers=workers > 0, collate_fn=data.collate
         )
+        return served
     return Own(data, plan, workers)
 
 
