@@ -1,5 +1,6 @@
-"""What must be there is there: a test that is skipped for want of it would pass unseen."""
+"""What all tests share: what must be there is there, and no test slows down those after it."""
 
+import gc
 import importlib
 import os
 import shutil
@@ -16,6 +17,13 @@ def pytest_configure(config):
             importlib.import_module(name)
         except ImportError as error:
             raise pytest.UsageError(f"VIDFORMATS_REQUIRE: expected {name}, a program or a module: {error}") from None
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_collections():
+    """Leave what earlier modules made out of collections of garbage, which some tests make at each step."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from typing import Any
+
+PAGE = 1 << 12
+"""Bytes that are kept together. One list of all writes made reading back quadratic: HDF5 reads what it wrote."""
 
 
 class DeferredErrors(io.RawIOBase):
@@ -27,7 +31,7 @@ class DeferredErrors(io.RawIOBase):
         self._path = os.fspath(path)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         self._at, self._end = 0, 0
-        self._kept: list[tuple[int, bytes]] = []
+        self._kept: dict[int, bytearray] = {}
         self._error: OSError | None = None
 
     def readable(self) -> bool:
@@ -60,9 +64,12 @@ class DeferredErrors(io.RawIOBase):
                 view, at = view[done:], at + done
             except OSError as error:
                 self._fail(error)
-        if len(view):
-            self._kept.append((at, bytes(view)))
         written = at + len(view) - self._at
+        for k, part in _pages(at, len(view)):
+            if k not in self._kept:
+                self._kept[k] = bytearray(os.pread(self._fd, PAGE, k * PAGE).ljust(PAGE, b"\0"))
+            size = part.stop - part.start
+            self._kept[k][part], view = view[:size], view[size:]
         self._at += written
         self._end = max(self._end, self._at)
         return written
@@ -72,10 +79,10 @@ class DeferredErrors(io.RawIOBase):
         view, at = memoryview(buffer).cast("B"), self._at
         n = max(0, min(len(view), self._end - at))
         view[:n] = os.pread(self._fd, n, at).ljust(n, b"\0")
-        for start, data in self._kept:
-            a, b = max(start, at), min(start + len(data), at + n)
-            if a < b:
-                view[a - at : b - at] = data[a - start : b - start]
+        for k, part in _pages(at, n) if self._kept else ():
+            if k in self._kept:
+                begin = k * PAGE + part.start - at
+                view[begin : begin + part.stop - part.start] = self._kept[k][part]
         self._at += n
         return n
 
@@ -103,3 +110,13 @@ class DeferredErrors(io.RawIOBase):
             super().close()
             os.close(self._fd)
             self.check()
+
+
+def _pages(at: int, n: int) -> Iterator[tuple[int, slice]]:
+    """Yield the number of each page that `n` bytes touch, and the part of it."""
+    end = at + n
+    while at < end:
+        k, begin = divmod(at, PAGE)
+        stop = min(PAGE, begin + end - at)
+        yield k, slice(begin, stop)
+        at += stop - begin
