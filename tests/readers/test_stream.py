@@ -9,6 +9,7 @@ import pytest
 
 import vidformats as vf
 from vidformats.errors import FormatError
+from vidformats.readers.adapted import resized
 from vidformats.readers.stream import StreamReader
 from vidformats.select import plan
 from vidformats.storage import open_source
@@ -329,6 +330,29 @@ def test_deep_grey_is_as_it_is_stored(pix, most, tmp_path):
     small = StreamReader(open_source(path), depth=8)
     assert (small.shape, small.dtype) == ((4, 1, 64, 64), np.uint8)
     assert np.abs(read(small, range(4))[:, 0] - values / most * 255).max() <= 1.5
+
+
+@pytest.mark.parametrize("size", [(31, 47), (32, 35), (64, 70)])
+@pytest.mark.parametrize(
+    ("pix", "options"),
+    [
+        ("yuv420p", {}),
+        ("yuv420p", {"decoder": "opencv"}),
+        ("yuv420p", {"threads": 3}),
+        ("yuv444p10le", {"depth": 16}),
+        ("gray", {}),
+        ("gray", {"depth": 16}),
+        ("gray16le", {}),
+    ],
+)
+def test_frames_scaled_as_they_are_decoded_are_those_scaled_afterwards(size, pix, options, tmp_path):
+    path = encode_as(tmp_path / "a.mkv", "ffv1", natural(size=(64, 70)), pix)
+    with vf.open(path, **options) as whole, vf.open(path, size=size, **options) as small:
+        expected = np.stack([resized(frame, size) for frame in whole[:]])
+        assert small.shape == expected.shape
+        assert small.dtype == expected.dtype
+        np.testing.assert_array_equal(small[:], expected)
+        np.testing.assert_array_equal(small[[4, 1], :, 3:9, ::2], expected[[4, 1], :, 3:9, ::2])
 
 
 def test_grey_of_eight_bits_has_one_channel(tmp_path):

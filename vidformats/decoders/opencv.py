@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track
+from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track, split
 from vidformats.errors import FormatError
 from vidformats.opencv import cv2
 from vidformats.storage.base import ByteSource
@@ -150,16 +150,13 @@ class OpenCVDecoder(Decoder):
         self._image = image
         return image
 
-    def into(self, out: np.ndarray) -> None:
+    def into(self, out: np.ndarray, shown: tuple[int, int] | None = None) -> None:
         """Convert the last frame."""
         image = self._retrieved()
         if image.shape[:2] != self.size:
             raise FormatError(self._path, f"expected frames of {self.size}, got one of {image.shape[:2]}")
-        channels, height, width = out.shape
-        if channels == 1:
-            cv2.extractChannel(image[:height, :width], 1, out[0])
-        else:
-            cv2.split(image[:height, :width], [out[2], out[1], out[0]])
+        height, width = shown or out.shape[1:]
+        split(image[:height, :width], out[::-1], out.shape[1:] if shown else None)
 
 
 CURE = "PyAV may read it: pip install 'vidformats[codecs]'"

@@ -14,9 +14,8 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track
+from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track, split
 from vidformats.errors import FormatError
-from vidformats.opencv import cv2
 from vidformats.storage.base import ByteSource
 
 DEMUXERS = (
@@ -389,7 +388,7 @@ class PyAVDecoder(Decoder):
         if packet is None:
             self.ended = True
 
-    def into(self, out: np.ndarray) -> None:
+    def into(self, out: np.ndarray, shown: tuple[int, int] | None = None) -> None:
         """Convert the last frame."""
         frame = self._frame
         if (frame.height, frame.width) != self.size:
@@ -398,10 +397,11 @@ class PyAVDecoder(Decoder):
                 f"expected frames of {self.size[0]} x {self.size[1]} pixels, got one of {frame.height} x {frame.width}",
             )
         wide = out.dtype.itemsize == 2
-        channels, height, width = out.shape
-        grey = self.colour.grey and channels == 1
+        height, width = shown or out.shape[1:]
+        size = out.shape[1:] if shown else None
+        grey = self.colour.grey and len(out) == 1
         name = frame.format.name
-        if grey and wide and name.startswith("gray"):
+        if grey and wide and name.startswith("gray") and self.colour.depth > 8:
             image, pixels = frame, 1  # as it is stored
         elif grey:
             image, pixels = self._as(frame, "gray16le" if wide else "gray"), 1
@@ -409,16 +409,8 @@ class PyAVDecoder(Decoder):
             image, pixels = self._as(frame, "rgb48le" if wide else "rgb24"), 3
         plane = image.planes[0]
         view = np.frombuffer(plane, out.dtype).reshape(image.height, plane.line_size // out.dtype.itemsize)
-        if grey:
-            out[0] = view[:height, :width]
-        elif channels == 1:
-            cv2.extractChannel(
-                view[:, : 3 * image.width].reshape(image.height, image.width, 3)[:height, :width], 1, out[0]
-            )
-        else:
-            rows = view[:, : 3 * image.width].reshape(image.height, image.width, pixels)[:height, :width]
-            # From lines with padding between them, OpenCV splits 20 times slower than a copy takes.
-            cv2.split(np.ascontiguousarray(rows), [out[0], out[1], out[2]])
+        rows = view[:, : pixels * image.width].reshape(image.height, image.width, pixels)[:height, :width]
+        split(rows[..., 0] if grey else rows, out, size)
 
     def _as(self, frame: Any, name: str) -> Any:
         """Return the frame in another pixel format, converted as the ffmpeg program does."""

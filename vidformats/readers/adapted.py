@@ -145,6 +145,9 @@ class AdaptedReader(Reader):
     def read(self, plan: Plan, out: np.ndarray, threads: int = 1) -> None:
         """Read frames, a block at a time, and adapt each."""
         shape = self._reader.shape[1:]
+        if shape == self.shape[1:] and self._frames is None and not self._last:
+            self._reader.read(plan, out, threads)  # which scales by itself
+            return
         size = max(frames_in(4 * BLOCK, shape, self.dtype), threads)
         scratch = np.empty((min(size, len(plan.frames)), *shape), self.dtype)
         for block in blocks(len(plan.frames), size):
@@ -156,7 +159,7 @@ class AdaptedReader(Reader):
 
             def adapt(mine: Iterator[int], whole: np.ndarray = whole, rows: NDArray[np.int64] = rows) -> None:
                 for k in mine:
-                    frame = whole[k] if self._size is None else resized(whole[k], self._size)
+                    frame = whole[k] if self._size in (None, shape[1:]) else resized(whole[k], self._size)
                     frame = frame.transpose(1, 2, 0) if self._last else frame
                     out[rows[k]] = frame if plan.crop is None else frame[plan.crop]
 

@@ -121,6 +121,7 @@ class StreamReader(Reader):
             channels, height, width = shape[1:]
         self.rotation = first.rotation if rotate else 0
         self._stored = (channels, height, width)
+        self._shown: tuple[int, int] | None = None
         self.shape = (n, channels, *((width, height) if self.rotation % 180 else (height, width)))
         self.fps, self.times, self.duration = self._index.fps, self._index.times, self._index.duration
         self.weight = max(1, min(42, 42 * height * width // (1920 * 1080)))
@@ -128,6 +129,13 @@ class StreamReader(Reader):
         if first.rotation and not rotate:
             self.info["as_stored"] = True
         self._memo, self._idle, self._lock = first.memo, [Lent(first)], threading.Lock()
+
+    def reduce(self, size: tuple[int, int]) -> None:
+        """Let frames be scaled as they are decoded, if they are not turned: then none is kept in its full size."""
+        channels, height, width = self._stored
+        if not self.rotation and size != (height, width) and size[0] <= height and size[1] <= width:
+            self._shown, self._stored = (height, width), (channels, *size)
+            self.shape = (self.shape[0], *self._stored)
 
     def fetch(self, plan: Plan, out: np.ndarray, threads: int) -> None:
         """Decode whole frames, each once, from front to back."""
@@ -236,10 +244,10 @@ class StreamReader(Reader):
 
     def _convert(self, decoder: Decoder, crop: Crop | None, out: np.ndarray) -> None:
         if not self.rotation and crop is None and out.flags.c_contiguous:
-            decoder.into(out)
+            decoder.into(out, self._shown)
             return
         whole = np.empty(self._stored, self.dtype)
-        decoder.into(whole)
+        decoder.into(whole, self._shown)
         if self.rotation:
             whole = np.rot90(whole, -self.rotation // 90, axes=(1, 2))
         out[...] = whole if crop is None else whole[crop]
