@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from importlib import metadata
 from typing import Any
 
 LONGEST = 1000
@@ -24,6 +26,25 @@ class FormatError(ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FormatError, (self.path, self.fault)
+
+
+def install(extra: str) -> str:
+    """Return the command that installs what an extra of vidformats needs.
+
+    It names the packages themselves, so that it works for a clone, an index and a wheel alike.
+
+    Examples
+    --------
+    >>> install("dask")
+    "pip install 'dask>=2024.1' 'distributed>=2024.1'"
+    """
+    marker = re.compile(rf"""\bextra\s*==\s*["']{re.escape(extra)}["']""")
+    try:
+        rows = [row.partition(";") for row in metadata.requires("vidformats") or ()]
+    except metadata.PackageNotFoundError:
+        rows = []
+    needed = [f"'{name.strip()}'" for name, _, condition in rows if marker.search(condition)]
+    return "pip install " + (" ".join(needed) or f"'vidformats[{extra}]'")
 
 
 def _printable(text: str) -> str:

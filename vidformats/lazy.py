@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from vidformats.errors import install
+
 TARGET = 32 << 20
 """Bytes of a chunk, about: so many units of the file are one chunk."""
 
@@ -55,7 +57,7 @@ def lazy(video: Any, starts: Sequence[int], token: Any) -> Any:
         from dask.array import from_array
         from dask.base import tokenize
     except ImportError as error:
-        raise ImportError(f"to_dask requires Dask: pip install 'vidformats[dask]' ({error})") from None
+        raise ImportError(f"to_dask requires Dask: {install('dask')} ({error})") from None
     frame_bytes = max(1, int(np.prod(video.shape[1:])) * video.dtype.itemsize)
     chunks = (chunk_lengths(len(video), frame_bytes, starts), *video.shape[1:])
     meta = np.empty((0,) * video.ndim, video.dtype)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vidformats.errors import install
 from vidformats.select import BLOCK, blocks, frames_in
 
 
@@ -78,7 +79,7 @@ def _metrics() -> Any:
     try:
         from skimage import metrics
     except ImportError as error:
-        raise ImportError("PSNR and SSIM require scikit-image: pip install 'vidformats[convert]'") from error
+        raise ImportError(f"PSNR and SSIM require scikit-image: {install('convert')}") from error
     return metrics
 
 

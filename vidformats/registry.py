@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vidformats import sidecar
-from vidformats.errors import FormatError
+from vidformats.errors import FormatError, install
 from vidformats.format import Format, Reader
 from vidformats.storage.base import ByteSource
 from vidformats.storage.local import LocalFolder, open_source
@@ -140,7 +140,7 @@ def get_format(name: str, **options: Any) -> Format:
     except ImportError as error:
         if not row.extra:
             raise
-        raise ImportError(f"{name} needs more: pip install 'vidformats[{row.extra}]' ({error})") from error
+        raise ImportError(f"{name} needs more: {install(row.extra)} ({error})") from error
     if options:
         check_options(name, factory, options)
     form: Format = factory(name=name, **(row.options | options))

@@ -107,12 +107,12 @@ def test_a_hang_is_a_finding(tmp_path, monkeypatch):
 
 def test_a_missing_library_is_a_note(tmp_path, here, monkeypatch):
     def missing(path):
-        raise ImportError("pip install 'vidformats[all]'")
+        raise ImportError("pip install pyarrow")
 
     (tmp_path / "a.csv").write_text("time,valence\n0,1\n")
     monkeypatch.setattr(tables, "read_table", missing)
     (one,) = room.doctor(tmp_path)
-    assert (one.code, one.severity) == ("VF006", "note")
+    assert (one.code, one.severity, one.cure) == ("VF006", "note", "pip install pyarrow")
 
 
 INFO = {"gop": 20, "keyframes": 20, "container": "mov"}

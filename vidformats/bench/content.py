@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidformats.errors import install
 from vidformats.opencv import cv2
 from vidformats.select import blocks as parts
 from vidformats.threads import default_threads, spread
@@ -318,7 +319,7 @@ def clip() -> Path:
     try:
         import pooch
     except ImportError as error:
-        raise ContentUnavailable("face: fetching the clip requires pooch: pip install 'vidformats[bench]'") from error
+        raise ContentUnavailable(f"face: fetching the clip requires pooch: {install('bench')}") from error
     folder = os.environ.get("VIDFORMATS_CACHE") or pooch.os_cache("vidformats")
     pooch.get_logger().setLevel("WARNING")
     try:

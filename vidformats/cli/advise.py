@@ -168,7 +168,7 @@ def _progress(seconds: float) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _print(found: report.Advice) -> None:
-    console = Console()
+    console = Console(markup=False)  # square brackets are extras and names of files
     console.print(report.sentence(found), style="bold", soft_wrap=True, highlight=False)
     for part in parts(report.COLUMNS, report.rows(found), console.width):
         console.print(part)

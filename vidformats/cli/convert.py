@@ -14,6 +14,7 @@ import click
 
 import vidformats as vf
 from vidformats.cli.watch import Watch, asked
+from vidformats.errors import install
 from vidformats.tools import summary
 from vidformats.tools.convert import convert_file, merge
 from vidformats.tools.estimate import Estimate
@@ -176,7 +177,7 @@ def _cluster(address: str | None) -> Iterator[Executor | None]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise click.ClickException(f"--dask requires distributed: pip install 'vidformats[dask]' ({error})") from None
+        raise click.ClickException(f"--dask requires distributed: {install('dask')} ({error})") from None
     try:
         client: Any = cast(Any, Client)(address)
     except (OSError, ValueError) as error:

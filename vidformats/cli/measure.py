@@ -26,6 +26,7 @@ from vidformats.bench.report import table as report
 from vidformats.bench.report.document import machine_line, replace_block
 from vidformats.bench.report.document import table as markdown_table
 from vidformats.cli.show import console, parts, progress
+from vidformats.errors import install
 from vidformats.registry import FORMATS
 
 content_option = click.option(
@@ -244,7 +245,7 @@ def _check_outputs(json_file: Path | None, plot: Path | None, document: Path | N
         if file and not file.absolute().parent.is_dir():
             raise click.ClickException(f"{file.parent}: no such folder")
     if plot and not find_spec("matplotlib"):
-        raise click.ClickException("--plot requires matplotlib: pip install 'vidformats[bench]'")
+        raise click.ClickException(f"--plot requires matplotlib: {install('bench')}")
     if document:
         try:
             replace_block(document.read_text(), block, "")

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track, split
-from vidformats.errors import FormatError
+from vidformats.errors import FormatError, install
 from vidformats.opencv import cv2
 from vidformats.storage.base import ByteSource
 
@@ -159,4 +159,4 @@ class OpenCVDecoder(Decoder):
         split(image[:height, :width], out[::-1], out.shape[1:] if shown else None)
 
 
-CURE = "PyAV may read it: pip install 'vidformats[codecs]'"
+CURE = f"PyAV may read it: {install('codecs')}"

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from vidformats.bench.measure.machine import facts
+from vidformats.errors import install
 
 
 def machine_facts() -> dict[str, str]:
@@ -58,7 +59,7 @@ def describe_machine(described: Mapping[str, str]) -> str:
 def require_asv() -> None:
     """Raise a `click.ClickException` if asv is not installed."""
     if importlib.util.find_spec("asv") is None:
-        raise click.ClickException("asv is not installed: pip install 'vidformats[bench]'")
+        raise click.ClickException(f"asv is not installed: {install('bench')}")
 
 
 def run_asv(arguments: Iterable[str], folder: Path) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vidformats.decoders import open_decoder
 from vidformats.decoders.base import Decoder
 from vidformats.decoders.index import Index, index_of
-from vidformats.errors import FormatError
+from vidformats.errors import FormatError, install
 from vidformats.format import Reader
 from vidformats.select import Crop, Plan
 from vidformats.storage.base import ByteSource
@@ -114,7 +114,7 @@ class StreamReader(Reader):
         colour, self._size = first.colour, first.size
         wide = depth == 16 or (depth is None and colour.grey and colour.depth > 8)
         if wide and 16 not in first.depths:
-            raise ValueError(f"{source.url}: depth=16 requires PyAV: pip install 'vidformats[codecs]'")
+            raise ValueError(f"{source.url}: depth=16 requires PyAV: {install('codecs')}")
         self.dtype = np.dtype(np.uint16 if wide else np.uint8)
         channels, (height, width) = 1 if colour.grey else 3, self._size
         if shape and _fits(shape, (n, height, width)):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.errors import FormatError
+from vidformats.errors import FormatError, install
 from vidformats.readers.adapted import resampled, resized, scaled
 from vidformats.select import BLOCK, blocks, frames_in
 from vidformats.video import Video
@@ -255,7 +255,7 @@ class Digests:
         try:
             from xxhash import xxh3_128
         except ImportError as error:
-            raise ImportError(f"receipts require xxhash: pip install 'vidformats[convert]' ({error})") from None
+            raise ImportError(f"receipts require xxhash: {install('convert')} ({error})") from None
         self._new, self._done = xxh3_128, list[str]()
         self._hash, self._n = xxh3_128(), 0
 

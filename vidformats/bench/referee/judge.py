@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from vidformats.errors import install
 from vidformats.testing.numbered import number_of
 
 
@@ -29,7 +30,7 @@ def program() -> str:
     except (ImportError, RuntimeError):
         if found := shutil.which("ffmpeg"):
             return found
-        raise ImportError("the judge requires FFmpeg: pip install 'vidformats[referee]'") from None
+        raise ImportError(f"the judge requires FFmpeg: {install('referee')}") from None
 
 
 def run(*arguments: str | os.PathLike[str], ffmpeg: str | None = None, data: bytes | None = None) -> bytes:

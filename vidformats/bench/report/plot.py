@@ -7,6 +7,7 @@ from typing import Any
 
 from vidformats.bench.published import ROWS
 from vidformats.bench.report.table import MB, median, title
+from vidformats.errors import install
 
 WAYS = (
     ("published", "whole", "#b5500f", "the published way", 8, "left"),
@@ -33,7 +34,7 @@ def times(result: dict[str, Any], path: str | os.PathLike[str]) -> None:
     try:
         import matplotlib
     except ImportError as error:
-        raise ImportError("a plot requires matplotlib: pip install 'vidformats[bench]'") from error
+        raise ImportError(f"a plot requires matplotlib: {install('bench')}") from error
     matplotlib.use("agg")
     from matplotlib import pyplot
     from matplotlib.ticker import FuncFormatter

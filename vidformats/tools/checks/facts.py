@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vidformats.errors import FormatError
+from vidformats.errors import FormatError, install
 from vidformats.format import Reader
 from vidformats.readers.column_major import ColumnMajorReader
 from vidformats.readers.extent import TurnedReader
@@ -122,8 +122,7 @@ def examine(path: str, deep: bool = False) -> Facts:
     except MemoryError:
         raise
     except ImportError as error:
-        extra = re.search(r"vidformats\[(\w+)\]", str(error))
-        facts.add("VF006", str(error), extra=extra[1] if extra else "all")
+        facts.add("VF006", str(error), command=_cure(str(error)))
     except OSError as error:
         facts.add("VF004", error.strerror or str(error))
     except Exception as error:
@@ -161,6 +160,12 @@ def _opened(facts: Facts) -> Reader:
     return reader
 
 
+def _cure(fault: str) -> str:
+    """Return the command that a message names."""
+    found = re.search(r"pip install [^();]*[^();\s]", fault)
+    return found[0] if found else install("all")
+
+
 def _explain(facts: Facts, error: Exception) -> None:
     """Note why an item could not be opened or read."""
     fault = error.fault if isinstance(error, FormatError) else f"{type(error).__name__}: {error}"
@@ -172,8 +177,8 @@ def _explain(facts: Facts, error: Exception) -> None:
     short = None
     if os.path.isfile(facts.path):
         short = ends_early(facts.path)
-    if "vidformats[" in fault and not short:
-        facts.add("VF006", fault, extra="codecs")
+    if "pip install" in fault and not short:
+        facts.add("VF006", fault, command=_cure(fault))
     elif "sidecar" in fault:
         facts.add("VF010", fault)
     elif short or CUT.search(fault):

@@ -45,7 +45,7 @@ CODES: dict[str, Code] = {
     "VF003": Code("error", "empty file", "It stands for data that were lost when they were copied or written.", _COPY),
     "VF004": Code("error", "unreadable", "The worker that reaches it raises an error in the middle of an epoch.", "chmod u+r {path}"),
     "VF005": Code("error", "crashes or hangs", "It ends or blocks a worker of the loader, and often the whole run.", "mv {path} {path}.bad"),
-    "VF006": Code("note", "not checked", "A file that this installation cannot read may have any fault.", "pip install 'vidformats[{extra}]'"),
+    "VF006": Code("note", "not checked", "A file that this installation cannot read may have any fault.", "{command}"),
     "VF007": Code("warning", "broken or looping link", "A walk over the folder misses data, finds them twice, or never ends.", "rm {path}"),
     "VF008": Code("warning", "names alike", "On disks that ignore case or Unicode forms, one file replaces the other.", "mv -n {path} {path}.renamed"),
     "VF009": Code("warning", "doubled by content", "It counts twice in training, and leaks into the test set if the folds part the two.", "rm {path}"),
@@ -120,7 +120,8 @@ class Finding:
         """Return a finding whose cure is filled in; `facts` are what the cure names beside the path."""
         path = os.fspath(path)
         facts |= {"path": path, "folder": os.path.dirname(path) or "."}
-        return cls(code, path, message, CODES[code].cure.format_map({k: shlex.quote(str(v)) for k, v in facts.items()}))
+        quoted = {k: str(v) if k == "command" else shlex.quote(str(v)) for k, v in facts.items()}
+        return cls(code, path, message, CODES[code].cure.format_map(quoted))
 
     @property
     def severity(self) -> str:

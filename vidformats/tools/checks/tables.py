@@ -87,7 +87,7 @@ def read(path: str) -> Table:
     try:
         given = read_table(path)
     except ImportError as error:
-        table.found.append(("VF006", str(error), {"extra": "all"}))
+        table.found.append(("VF006", str(error), {"command": "pip install pyarrow"}))
         return table
     except OSError as error:
         table.found.append(("VF004", error.strerror or str(error), {}))
