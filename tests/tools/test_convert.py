@@ -211,7 +211,53 @@ def test_clips_are_windows_and_the_last_ends_with_the_source(study, pool):
     assert np.array_equal(vf.load("out/Ann/1/000000.npy"), vf.load("study/Ann/1.avi"))
     table = vf.windows("out/manifest.csv", 8, 8).manifest
     assert table.values("clip_of").tolist()[-1] == "Bo/1"
+    assert table.values("first_frame").tolist()[:4] == [0, 0, 20, 40]
     assert vf.convert("study", "out", "npy", executor=pool, windows=(30, 20), fps=25).new == []
+
+
+@pytest.fixture
+def labelled(tmp_path, monkeypatch):
+    """A film whose frames carry their number, labels at 4 Hz that say the second, and their manifest."""
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("study")
+    numbers = np.arange(250, dtype="uint8")[:, None, None, None]
+    vf.write(np.broadcast_to(numbers, (250, 3, 16, 16)), "study/a.npy", fps=25)
+    Path("study/a.csv").write_text("time,label\n" + "".join(f"{i / 4},{i / 4}\n" for i in range(40)))
+    Path("study/m.csv").write_text("trial,subject,video,label,n_frames,fps\na,Ann,a.npy,a.csv,40,4\n")
+
+
+@pytest.mark.parametrize("fps", [None, 16])
+def test_labels_keep_their_time_line_and_meet_the_same_frames(fps, labelled, pool):
+    vf.convert("study/m.csv", "out", "npy", executor=pool, column="video", fps=fps)
+    windows = vf.windows("out/manifest.csv", size=8, hop=8)
+    assert windows.manifest.n_frames.tolist() == [40]
+    for sample in windows.dataset(streams={"video": "path", "label": "label"}, rate="auto"):
+        shown = sample["video"][:, 0, 0, 0] / 25
+        assert sample["mask"].all()
+        assert np.abs(shown - sample["label"][:, 0]).max() <= 1 / 16
+
+
+def test_labels_of_clips_are_met_from_where_the_clip_begins(labelled, pool):
+    vf.convert("study/m.csv", "out", "npy", executor=pool, column="video", windows=(100, 75))
+    windows = vf.windows("out/manifest.csv", size=50, hop=50)
+    assert windows["trial"].tolist() == [f"a/{start:06d}" for start in (0, 0, 75, 75, 150, 150)]
+    for sample in windows.dataset(streams={"video": "path", "label": "label"}, rate="auto"):
+        behind = sample["video"][:, 0, 0, 0] / 25 - sample["label"][:, 0]
+        assert sample["mask"].all()
+        assert ((behind > -0.001) & (behind < 0.25)).all()
+
+
+def test_clips_of_a_part_of_a_file_are_refused(labelled, pool):
+    Path("study/m.csv").write_text("trial,video,video.start\na,a.npy,2\n")
+    done = vf.convert("study/m.csv", "out", "npy", executor=pool, column="video", windows=(100, 75))
+    assert "part of its file" in done.failures[0].error
+
+
+def test_a_missing_library_is_told_once(labelled, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xxhash", None)
+    with pytest.raises(ImportError, match="receipts require xxhash: pip install"):
+        vf.convert("study", "out", "npy")
+    assert not os.path.exists("out")
 
 
 @pytest.mark.parametrize("name", vf.formats())

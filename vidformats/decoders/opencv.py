@@ -45,7 +45,7 @@ class OpenCVDecoder(Decoder):
 
     def __init__(self, source: ByteSource, threads: int = 1, stream: int | None = None, memo: Memo | None = None):
         if stream:
-            raise ValueError(f"{source.url}: stream={stream} requires PyAV: pip install 'vidformats[codecs]'")
+            raise ValueError(f"{source.url}: stream={stream} requires PyAV: {install('codecs')}")
         self._source, self._path, self.threads = source, source.url, threads
         self.memo, self.damaged, self.key = memo or Memo(counts=True), set(), True
         self._image: np.ndarray | None = None

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vidformats.registry import get_format, row_of
 from vidformats.threads import default_threads
 from vidformats.tools import receipts, summary
 from vidformats.tools.estimate import estimate
-from vidformats.tools.frames import Frames, Recipe
+from vidformats.tools.frames import Digests, Frames, Recipe
 from vidformats.tools.job import Job, convert_one, note
 from vidformats.tools.receipts import Failure, Receipt
 from vidformats.tools.sources import box_for, boxes_of, discover, told
@@ -131,6 +133,7 @@ def convert(
     if shard is not None and not 1 <= shard[0] <= shard[1]:
         raise ValueError(f"shard must be (k, n) with 1 <= k <= n, got {shard}")
     get_format(to, **options)
+    Digests()  # receipts need a library: better told once than for each source
     table = isinstance(crop, os.PathLike) or (isinstance(crop, str) and crop != "center")
     box = None if table else tuple(crop) if isinstance(crop, list) else crop
     recipe = Recipe(to, size, fps, every, grey, box, partial=partial, opened=dict(opened or {}), options=options)
@@ -249,25 +252,36 @@ def _clips(
     """Return a job for each clip; how many there are, only the sources know."""
     size, hop = windows
     clips, failures = [], []
-    for job, counted in [(job, submit(job, length)) for job in jobs]:
+    for job, counted in [(job, submit(job, extent)) for job in jobs]:
         try:
-            n = counted.result()
+            n, times = counted.result()
         except Exception as error:
             failures.append(job.failed(error) if dry_run else note(job, job.failed(error)))
+            continue
+        if parts := [name for name in job.columns if name.rpartition(".")[2] in ("start", "stop", "shift")]:
+            refused = ValueError(
+                f"clips cannot be cut of a trial that is part of its file: the manifest has {parts[0]!r}"
+            )
+            failures.append(job.failed(refused) if dry_run else note(job, job.failed(refused)))
             continue
         starts = [*range(0, max(n - size, 0) + 1, hop)]
         if starts[-1] + size < n:
             starts.append(n - size)
         stem, suffix = (job.path, "") if get_format(job.recipe.to).folder else os.path.splitext(job.path)
+        # A clip has the time line of its own frames; labels of the whole are met from where it begins.
+        columns = {name: value for name, value in job.columns.items() if name not in ("n_frames", "fps")}
+        others = [name for name, value in columns.items() if isinstance(value, Path)]
         for start in starts:
             recipe = replace(job.recipe, clip=(start, min(start + size, n)))
-            columns = job.columns | {"trial": f"{job.columns['trial']}/{start:06d}", "clip_of": job.columns["trial"]}
+            own = {"trial": f"{columns['trial']}/{start:06d}", "clip_of": columns["trial"], "first_frame": start}
+            if times is not None:
+                own |= {f"{name}.start": float(times[start]) for name in others}
             path = f"{stem}/{start:06d}{suffix}"
-            clips.append(replace(job, path=path, recipe=recipe, columns=columns | {"start": start}))
+            clips.append(replace(job, path=path, recipe=recipe, columns=columns | own))
     return clips, failures
 
 
-def length(job: Job) -> int:
-    """Return how many frames a job's result will have."""
+def extent(job: Job) -> tuple[int, np.ndarray | None]:
+    """Return how many frames a job's result will have, and the seconds of its source at which they are shown."""
     with Frames(job.source, job.recipe, job.threads) as frames:
-        return len(frames)
+        return len(frames), frames.times

@@ -181,6 +181,9 @@ def _of_table(path: Path, column: str | None) -> list[Item]:
         kept = {key: value for key, value in row.items() if key not in (*COMPUTED, column)}
         # Labels and other streams lie beside the manifest: their paths stay true from elsewhere.
         kept = {key: Path(root, value) if is_file(value) else value for key, value in kept.items()}
+        if {"n_frames", "fps"} <= row.keys() and any(isinstance(value, Path) for value in kept.values()):
+            # The time line may be that of the labels, which stay as they are.
+            kept |= {key: row[key] for key in ("n_frames", "fps")}
         items.append(Item(str(video), name, kept))
     return items
 

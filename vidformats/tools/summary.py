@@ -66,14 +66,11 @@ def manifest(done: list[Receipt]) -> str:
 
 def row_of(receipt: Receipt) -> dict[str, Any]:
     """Return what the manifest says of a result."""
-    return (
-        {"trial": receipt.path}
-        | receipt.columns
-        | {
-            "path": receipt.path,
-            "n_frames": receipt.n_frames,
-            "fps": "" if receipt.fps is None else receipt.fps,
-            "shape": "x".join(map(str, receipt.shape[1:])),
-            "source": receipt.source["path"],
-        }
-    )
+    return {
+        "trial": receipt.path,
+        "path": receipt.path,
+        "n_frames": receipt.n_frames,
+        "fps": "" if receipt.fps is None else receipt.fps,
+        "shape": "x".join(map(str, receipt.shape[1:])),
+        "source": receipt.source["path"],
+    } | receipt.columns
