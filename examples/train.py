@@ -6,7 +6,7 @@
 The manifest has the columns trial, subject, n_frames, fps, video and label; n_frames and fps are those of the
 labels, and ``--rate`` says how many frames of video there are for each: ``auto`` for movies, whatever their rates.
 Labels are arrays, or tables with a column of seconds. Needs
-``pip install 'vidformats[torch]' scikit-learn matplotlib``.
+``pip install '.[codecs,torch]' scikit-learn matplotlib``.
 """
 
 import argparse

@@ -15,6 +15,7 @@ from vidformats.bench.published import ROWS
 from vidformats.bench.referee import results
 from vidformats.history import site
 from vidformats.history.recordings import COLUMNS, SUITES, from_table, recordings
+from vidformats.history.releases import LIBRARIES
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +52,10 @@ def project(tmp_path_factory):
     releases = "# Releases\n\n## Findings\n\n**h5py.** Lists are fast\nsince 9.9.\n\n**NumPy.** Nothing.\n"
     (folder / "docs" / "releases.md").write_text(releases)
     (folder / "docs" / "index.md").write_text("# Documents\n\nAll of them, and who needs which.\n")
-    (folder / "README.md").write_text("# Project\n\n| a | b |\n| --- | --- |\n| 1 | [method](docs/method.md) |\n")
+    text = (
+        "# Project\n\n| a | b |\n| --- | --- |\n| 1 | [method](docs/method.md) |\n\n```console\n$ echo " + "long " * 60
+    )
+    (folder / "README.md").write_text(text + "\n```\n")
     shutil.copytree(ROOT / ".asv/releases/h5py/results", folder / ".asv/releases/h5py/results")
     done = subprocess.run(
         [sys.executable, "-m", "vidformats", "site"],
@@ -213,6 +217,12 @@ def test_what_was_measured_here_comes_first(project, tmp_path):
 def test_a_releases_page_begins_with_the_finding(project):
     text = (project / ".asv/html/releases/h5py/index.html").read_text()
     assert text.index("Lists are fast since 9.9.") < text.index('id="root"')
+
+
+def test_every_library_has_its_finding():
+    document = ROOT / "docs" / "releases.md"
+    for library in LIBRARIES.values():
+        assert site._finding(document, library.title).endswith("."), library.name
 
 
 def pages_of(project):

@@ -34,6 +34,12 @@ LOCAL = "local"
 MEMORY_FLOOR = 1e6
 """Bytes: smaller changes of a peak are pages that the allocator happened to touch."""
 
+MEASURED = {
+    "reads": "CPU milliseconds of one read by the library itself; <em>param</em> is the access, such as a slice.",
+    "frames": "Frames of 40 asked for whose picture is another one (wrong) or that raised an error (refused), by clip.",
+}
+"""What the suites of a library's releases measure."""
+
 _PAGE = resources.files("vidformats.history") / "page"
 _SCRIPT_END = re.compile(r"<(?=/script|!--)", re.IGNORECASE)
 
@@ -149,7 +155,10 @@ def publish_releases(name: str, folder: Path, html_dir: Path, nav: str = "", fin
     """
     _asv_publish(folder, html_dir, folder / "repository.git", [f"--html-dir={html_dir.absolute()}"])
     (html_dir / root / "site.css").write_text(_text("site.css"))
-    about = Template(_text("releases.html")).substitute(library=html.escape(name), finding=html.escape(finding))
+    measured = " ".join(MEASURED["frames" if suite == "frames" else "reads"] for suite in LIBRARIES[name].suites)
+    about = Template(_text("releases.html")).substitute(
+        library=html.escape(name), finding=html.escape(finding), measured=measured
+    )
     _dress(html_dir, "index.html", nav, about, root)
 
 
@@ -221,6 +230,7 @@ def write_documents(folder: Path, target: Path, nav: Callable[[str], str]) -> No
         body = body.replace('src="docs/results/', 'src="results/')
         body = body.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="table"><table>')
         body = body.replace("</table>", "</table></div>")
+        body = body.replace("<pre>", '<pre tabindex="0">')  # long lines scroll, by keyboard too
         title = re.sub(r"<[^>]+>", "", (re.search(r"<h1[^>]*>(.*?)</h1>", body) or ["", name])[1])
         page = Template(_text("document.html")).substitute(
             title=title, style=_text("which.css"), nav=nav(f"docs/{name}.html"), body=body

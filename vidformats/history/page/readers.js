@@ -145,7 +145,7 @@ function draw() {
   byClip(lines);
   const names = (found) => found.map((line) => line.reader.title).join("; ");
   $("answer").textContent = !asked.length ? "No reader was asked that." : best.length
-    ? `No wrong frame: ${names(best)}. ${asked.length - best.length} of ${asked.length} readers return wrong frames or none.`
+    ? `No wrong frame: ${names(best)}. ${asked.length - best.length} of ${asked.length} ways of reading return a wrong frame somewhere, or fail.`
     : "Every reader returns a wrong frame here.";
   $("asked").textContent = `${clips().length} clips, ${ASKED[$("access").value]}, the fewest wrong frames first.`;
 }
