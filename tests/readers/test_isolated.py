@@ -26,6 +26,12 @@ def double(x):
     return x * 2
 
 
+def telling(n):
+    for k in range(n):
+        isolated.report(k)
+    return n
+
+
 def die(path, how):
     print("last words")
     sys.stdout.flush()
@@ -154,6 +160,21 @@ def test_a_child_that_was_killed_between_calls_is_replaced(child):
     os.kill(first, signal.SIGKILL)
     assert gone(first)
     assert child.call(pid) != first
+
+
+def test_what_a_function_tells_comes_before_what_it_returns(child):
+    told = []
+    assert child.call(telling, 3, told=told.append, seconds=60) == 3
+    assert told == [0, 1, 2]
+    assert child.call(telling, 2) == 2
+    assert telling(2) == 2, "outside a child nothing is told"
+
+
+def test_a_child_of_which_nothing_is_asked_ends_and_is_replaced():
+    with Child(idle=0.05) as child:
+        first = child.call(pid)
+        assert gone(first)
+        assert child.call(pid) != first
 
 
 def test_a_function_of_main_is_refused(child, monkeypatch):

@@ -17,14 +17,15 @@ import vidformats as vf
 from tests.tools.made import video
 from vidformats.tools import convert as tool
 from vidformats.tools import job as one
-from vidformats.tools import receipts
+from vidformats.tools import receipts, work
 
 pytest.importorskip("xxhash")
 
 
 @pytest.fixture
-def pool():
+def pool(monkeypatch):
     """Convert in this process, which is quicker than to start another."""
+    monkeypatch.setattr(work, "guarded", lambda job, function, seconds: function(job))
     with ThreadPoolExecutor(1) as pool:
         yield pool
 
@@ -156,6 +157,42 @@ def test_what_hangs_is_ended_and_leaves_nothing(study):
     assert all("expected an answer within" in failure.error for failure in done.failures)
     assert [name for name in names("out") if name.endswith(".npy") or "vidformats-" in name] == []
     assert len(vf.convert("study", "out", "npy", jobs=2).new) == 3
+
+
+def test_an_executor_has_the_time_limit_too(study):
+    with ThreadPoolExecutor(1) as pool:
+        hung = vf.convert("study/Bo", "out", "npy", executor=pool, seconds=1e-4)
+        done = vf.convert("study/Bo", "out", "npy", executor=pool)
+    assert "expected an answer within" in hung.failures[0].error
+    assert [receipt.path for receipt in done.new] == ["1.npy"]
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.avi"])
+def test_a_source_that_ends_early_fails_or_its_receipt_tells(name, tmp_path, pool):
+    av = pytest.importorskip("av")
+    (tmp_path / "source").mkdir()
+    with av.open(str(tmp_path / "whole"), "w", format={"a.mkv": "matroska", "a.avi": "avi"}[name]) as file:
+        stream = file.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = 64, 48
+        for k in range(40):
+            image = np.random.default_rng(k).integers(0, 255, (48, 64, 3), "uint8")
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        file.mux(stream.encode(None))
+    whole = (tmp_path / "whole").read_bytes()
+    (tmp_path / "source" / name).write_bytes(whole[: len(whole) * 2 // 3])
+    failed = vf.convert(tmp_path / "source", tmp_path / "out", "npy", executor=pool).failures
+    assert "ends early: " in failed[0].error
+    assert "(--partial) takes what is there" in failed[0].error
+    done = vf.convert(tmp_path / "source", tmp_path / "out", "npy", executor=pool, partial=True)
+    assert done.failures == []
+    assert 0 < done.new[0].n_frames < 40
+    assert done.new[0].source["cut"] in failed[0].error
+
+
+def test_progress_within_one_source_is_told(study):
+    told = []
+    vf.convert("study/Ann/2.avi", "out", "npy", jobs=1, told=lambda job, done, n: told.append((job.path, done, n)))
+    assert told[-1] == ("2.npy", 70, 70)
 
 
 def test_two_converters_share_one_folder(study):

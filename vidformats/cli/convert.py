@@ -163,7 +163,8 @@ def convert(
         raise click.UsageError("expected SRC... DST --to FORMAT")
     given = _asked_for(to, size, crop, center_crop, options)
     with _cluster(dask) as executor, Watch(quiet=as_json) as watch:
-        more: dict[str, Any] = {"executor": executor, "seconds": time_limit, "begin": watch.begin, "seen": watch.seen}
+        more: dict[str, Any] = {"executor": executor, "seconds": time_limit}
+        more |= {"begin": watch.begin, "seen": watch.seen, "told": watch.told}
         result = asked(lambda: vf.convert(sources, folder, **given, **more, **rest, **options))
     _end(result, folder, as_json)
 
@@ -243,6 +244,8 @@ def _end(result: Receipts, folder: Path, as_json: bool) -> None:
         frames = sum(receipt.n_frames for receipt in every)
         told = f"{len(result.new)} converted, {len(result.kept)} done before, {len(result.failures)} failed"
         click.echo(f"{told}: {frames:,} frames, {size:,.1f} MB in {folder}")
+        for receipt in [receipt for receipt in every if "cut" in receipt.source][:20]:
+            click.echo(f"  {receipt.path}: its source ends early: {receipt.source['cut']}", err=True)
         for failure in result.failures[:20]:
             click.echo(f"  {failure.source or failure.path}: {failure.error}", err=True)
         if result.failures:

@@ -45,6 +45,7 @@ class Watch:
         self.task: TaskID | None = None
         self.n = self.done = self.failed = self.frames = self.work = self.total = 0
         self.sizes: dict[str, int] = {}
+        self.under_way: dict[str, tuple[int, int]] = {}
         self.since = self.last = time.monotonic()
 
     def __enter__(self) -> Watch:
@@ -63,13 +64,18 @@ class Watch:
         """Count one more."""
         self.done, self.work = self.done + 1, self.work + work
         self.frames, self.failed = self.frames + frames, self.failed + failed
+        self.show()
+
+    def show(self) -> None:
+        """Show how far it is: on a terminal at once, elsewhere now and then."""
+        done = self.work + sum(work for work, _ in list(self.under_way.values()))
         if self.task is not None:
-            self.bar.update(self.task, completed=self.work, description=self.text())
+            self.bar.update(self.task, completed=done, description=self.text())
         now = time.monotonic()
         if self.bar.disable and not self.quiet and (now > self.last + LINES or self.done == self.n):
-            left = (now - self.since) * (self.total - self.work) / max(self.work, 1)
+            left = f"{(now - self.since) * (self.total - done) / done:,.0f} s left" if done else "time left unknown"
             self.last = now
-            click.echo(f"{self.text()}, {left:,.0f} s left", err=True)
+            click.echo(f"{self.text()}, {left}", err=True)
 
     def begin(self, jobs: list[Job]) -> None:
         """Learn what is to be converted; a source counts for its bytes."""
@@ -82,11 +88,18 @@ class Watch:
 
     def seen(self, job: Job, outcome: Outcome) -> None:
         """Count one source."""
+        self.under_way.pop(job.path, None)
         frames = outcome.told.n_frames if isinstance(outcome.told, Receipt) and outcome.new else 0
         self.count(self.sizes.get(job.path, 0), frames, isinstance(outcome.told, Failure))
 
+    def told(self, job: Job, done: int, n: int) -> None:
+        """Learn how many frames of a source are done, and of how many."""
+        self.under_way[job.path] = self.sizes.get(job.path, 0) * done // n, done
+        self.show()
+
     def text(self) -> str:
         """Return how far it is."""
-        rate = f", {self.frames / max(time.monotonic() - self.since, 1e-3):,.0f} frames/s" if self.frames else ""
+        frames = self.frames + sum(frames for _, frames in list(self.under_way.values()))
+        rate = f", {frames / max(time.monotonic() - self.since, 1e-3):,.0f} frames/s" if frames else ""
         failed = f", {self.failed} failed" if self.failed else ""
         return f"{self.done} of {self.n} {self.what}{failed}{rate}"

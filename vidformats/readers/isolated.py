@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
@@ -60,6 +61,8 @@ class Child:
     ----------
     memory : int, bytes, optional
         Limit of the child's address space, about 400 MB of which go to the interpreter and its libraries.
+    idle : float, optional, seconds
+        End the process if no call comes for so long; the next one starts another.
 
     Examples
     --------
@@ -69,8 +72,9 @@ class Child:
     3.0
     """
 
-    def __init__(self, memory: int | None = None):
-        self.memory = memory
+    def __init__(self, memory: int | None = None, idle: float | None = None):
+        self.memory, self.idle = memory, idle
+        self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         _children.add(self)
@@ -81,6 +85,7 @@ class Child:
         *args: Any,
         seconds: float | None = None,
         path: str | os.PathLike[str] | None = None,
+        told: Callable[[Any], object] | None = None,
     ) -> T:
         """Return ``function(*args)``, computed in the child.
 
@@ -94,6 +99,8 @@ class Child:
             Kill the child, and raise, if there is no answer by then. Starting the child does not count.
         path : path-like, optional
             The file that a fault names; by default the first of `args`.
+        told : callable, optional
+            Called, in this thread, with what the function tells by `report` before it returns.
 
         Raises
         ------
@@ -107,14 +114,21 @@ class Child:
         if path is None:
             path = str(args[0]) if args else getattr(function, "__name__", repr(function))
         job = pickle.dumps((function, args), 5)
+        if self._timer is not None:
+            self._timer.cancel()
         with self._lock:
             process = self._started()
+            ends = None if seconds is None else time.monotonic() + seconds
             try:
                 os.ftruncate(self._errors.fileno(), 0)
                 self._pipe.send_bytes(job)
-                if not self._pipe.poll(seconds):
-                    raise ChildFault(path, f"expected an answer within {seconds:g} s, got none", "hang")
-                kind, value = pickle.loads(self._pipe.recv_bytes())
+                kind = "told"
+                while kind == "told":
+                    if not self._pipe.poll(ends and max(0.0, ends - time.monotonic())):
+                        raise ChildFault(path, f"expected an answer within {seconds:g} s, got none", "hang")
+                    kind, value = pickle.loads(self._pipe.recv_bytes())
+                    if kind == "told" and told is not None:
+                        told(value)
                 if kind == "memory":
                     limit = f" with a limit of {self.memory / 1e6:,.0f} MB" if self.memory else ""
                     raise ChildFault(path, f"the process that read it ran out of memory{limit}", kind)
@@ -123,11 +137,19 @@ class Child:
             except BaseException:  # a fault from above, or Ctrl-C: an answer that comes late is not the next call's
                 self.close()
                 raise
+            if self.idle is not None:
+                self._timer = threading.Timer(self.idle, self._rest)
+                self._timer.daemon = True
+                self._timer.start()
         if kind == "result":
             raise ChildFault(path, value, kind)
         if kind == "error":
             raise value
         return value  # type: ignore[no-any-return]
+
+    def _rest(self) -> None:
+        with self._lock:
+            self.close()
 
     def kill(self) -> None:
         """End a call that another thread has under way; there it raises `ChildFault`."""
@@ -137,6 +159,8 @@ class Child:
     def close(self) -> None:
         """End the child at once. The next call starts another."""
         process, self._process = self._process, None
+        if self._timer is not None:
+            self._timer.cancel()
         if process is not None:
             process.kill()
             process.wait()
@@ -289,8 +313,19 @@ def each(
                 thread.join(0.05)
 
 
+_caller: Connection | None = None
+"""In a child: where its answers go."""
+
+
+def report(value: Any) -> None:
+    """In a child, tell the caller something before the function returns; elsewhere do nothing."""
+    if _caller is not None:
+        _caller.send_bytes(pickle.dumps(("told", value), 5))
+
+
 def _serve(fd: int, lifeline: int, memory: int) -> None:
     """Answer calls until the other end closes: what a child runs."""
+    global _caller
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -302,7 +337,7 @@ def _serve(fd: int, lifeline: int, memory: int) -> None:
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
     one_each()
-    pipe = Connection(fd)
+    pipe = _caller = Connection(fd)
     pipe.send_bytes(b"ready")
     while True:
         try:

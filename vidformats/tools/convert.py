@@ -19,7 +19,7 @@ from vidformats.tools.frames import Digests, Frames, Recipe
 from vidformats.tools.job import Job, convert_one, note
 from vidformats.tools.receipts import Failure, Receipt
 from vidformats.tools.sources import box_for, boxes_of, discover, told
-from vidformats.tools.work import Receipts, Seen, run, workers
+from vidformats.tools.work import Receipts, Seen, Told, run, workers
 
 
 def convert(
@@ -45,6 +45,7 @@ def convert(
     opened: dict[str, Any] | None = None,
     begin: Callable[[list[Job]], object] | None = None,
     seen: Seen | None = None,
+    told: Told | None = None,
     **options: Any,
 ) -> Receipts:
     """Convert a collection of videos; what has a valid receipt already is not done again.
@@ -86,7 +87,7 @@ def convert(
     shard : (int, int), optional
         ``(3, 64)``: only the third of 64 parts, for an array of jobs on a cluster; `merge` ends it.
     executor : concurrent.futures.Executor, optional
-        Where to convert instead of child processes. It has no time limit.
+        Where to convert; there, too, each worker does so in a child process of its own.
     seconds : float, optional
         Limit for one source; by default an hour, and one more for each 100 MB. Whatever hangs or crashes ends only its
         child process.
@@ -98,6 +99,9 @@ def convert(
         What ``vf.open`` takes besides.
     begin, seen : callable, optional
         Called with the list of jobs, and with each job and its `Outcome`.
+    told : callable, optional
+        Called now and then, by any thread, with a job, how many of its frames are read, and of how many; not from an
+        executor.
     **options
         The format's own, as for ``vf.write``.
 
@@ -146,7 +150,7 @@ def convert(
     if not dry_run:
         root.mkdir(parents=True, exist_ok=True)
         receipts.tidy_all(root)
-    with workers(n, executor, seconds) as submit:
+    with workers(n, executor, seconds, told) as submit:
         if windows is not None:
             planned, more = _clips(planned, windows, submit, dry_run)
             failures += more

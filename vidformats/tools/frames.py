@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from vidformats.errors import FormatError, install
 from vidformats.readers.adapted import resampled, resized, scaled
+from vidformats.readers.isolated import report
 from vidformats.select import BLOCK, blocks, frames_in
+from vidformats.tools.checks.ends import ends_early
 from vidformats.video import Video
 
 Box = tuple[int, int, int, int]
@@ -108,6 +111,8 @@ class Frames:
     duration : float or None, seconds
     info : dict
         Of the source, what still holds.
+    cut : str or None
+        What the source lacks if it ends early.
 
     Raises
     ------
@@ -128,10 +133,9 @@ class Frames:
     def __init__(self, path: str, recipe: Recipe, threads: int | None = None):
         whole = recipe.crop is None
         self.video = Video(path, threads=threads, size=recipe.size if whole else None, **recipe.opened)
-        missing = self.video.info.get("missing")
-        if missing and not recipe.partial:
-            fault = f"ends early: {missing} of its {missing + len(self.video)} frames are not in the file"
-            raise FormatError(path, f"{fault}; partial=True (--partial) takes what is there")
+        self.cut = _cut(path, self.video)
+        if self.cut and not recipe.partial:
+            raise FormatError(path, f"ends early: {self.cut}; partial=True (--partial) takes what is there")
         self.numbers, self.times, self.fps, self.duration = _chosen(self.video, recipe)
         if not len(self.numbers):
             raise FormatError(path, "expected at least one frame, got none")
@@ -184,6 +188,13 @@ class Frames:
 
     def __exit__(self, *error: object) -> None:
         self.video.close()
+
+
+def _cut(path: str, video: Video) -> str | None:
+    """Return what a source lacks at its end; None if nothing, or if its container does not tell."""
+    if missing := video.info.get("missing"):
+        return f"{missing} of its {missing + len(video)} frames are not in the file"
+    return ends_early(path) if os.path.isfile(path) else None
 
 
 def _chosen(
@@ -291,7 +302,10 @@ def _at_once(video: Any) -> int:
 
 
 class Watched:
-    """Frames whose digests are taken as they are read, each once and in order, by ``vf.write``."""
+    """Frames whose digests are taken as they are read, each once and in order, by ``vf.write``.
+
+    A child process tells its caller how many were read, and of how many.
+    """
 
     def __init__(self, frames: Frames):
         self._frames, self.digests, self._next = frames, Digests(), 0
@@ -307,4 +321,5 @@ class Watched:
         read = self._frames[block]
         self._next += len(read)
         self.digests.update(read)
+        report((self._next, self.shape[0]))
         return read

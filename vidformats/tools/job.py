@@ -162,6 +162,7 @@ def _made(job: Job) -> Receipt:
                 "size": facts[0],
                 "mtime_ns": facts[1],
                 "sha256": digest,
+                **({"cut": frames.cut} if frames.cut else {}),
             },
             recipe=recipe.plain(),
             shape=list(frames.shape),

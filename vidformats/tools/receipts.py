@@ -41,7 +41,8 @@ class Receipt:
     path : str
         The result, below the folder.
     source : dict
-        ``name``, ``path`` (as seen from the folder), ``size`` in bytes, ``mtime_ns``, ``sha256``.
+        ``name``, ``path`` (as seen from the folder), ``size`` in bytes, ``mtime_ns``, ``sha256``; ``cut``, what
+        it lacks, if it ends early.
     recipe : dict
         What was asked for, without defaults.
     shape, dtype, fps

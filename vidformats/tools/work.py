@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vidformats.readers.isolated import Child, ChildFault
 from vidformats.tools import receipts
 from vidformats.tools.estimate import Estimate
 from vidformats.tools.job import Job, Outcome, attempt, note
@@ -17,11 +18,16 @@ from vidformats.tools.receipts import Failure, Receipt
 
 Seen = Callable[[Job, Outcome], object]
 
+Told = Callable[[Job, int, int], object]
+
 HOUR = 3600.0
 """Seconds for a source in the child process, and the same again for each `SLICE`: what takes longer hangs."""
 
 SLICE = 100e6
 """Bytes."""
+
+IDLE = 60.0
+"""Seconds after which a child process that nothing was asked of ends."""
 
 PAUSE = 0.5
 """Seconds after which to look again whether another converter has ended with its source."""
@@ -49,24 +55,17 @@ class Receipts(NamedTuple):
 
 
 @contextlib.contextmanager
-def workers(n: int, executor: Executor | None, seconds: float | None) -> Iterator[Callable[..., Future[Any]]]:
-    """Lend ``submit(job, function)``: to child processes with a time limit, or to an executor of the caller's."""
+def workers(
+    n: int, executor: Executor | None, seconds: float | None, told: Told | None = None
+) -> Iterator[Callable[..., Future[Any]]]:
+    """Lend ``submit(job, function)``: to child processes with a time limit, here or where an executor has its own."""
     if executor is not None:
-        yield lambda job, function: executor.submit(function, job)
+        yield lambda job, function: executor.submit(guarded, job, function, seconds)
         return
-    from vidformats.readers.isolated import Child, ChildFault
-
-    local, team = threading.local(), list[Child]()
+    team = list[Child]()
 
     def call(job: Job, function: Callable[[Job], Any]) -> Any:
-        if not hasattr(local, "child"):
-            local.child = Child()
-            team.append(local.child)
-        try:
-            return local.child.call(function, job, seconds=seconds or limit(job), path=job.source)
-        except ChildFault:
-            receipts.tidy(job.target)
-            raise
+        return guarded(job, function, seconds, (lambda facts: told(job, *facts)) if told else None, team)
 
     with ThreadPoolExecutor(n) as pool:
         try:
@@ -80,6 +79,32 @@ def workers(n: int, executor: Executor | None, seconds: float | None) -> Iterato
             pool.shutdown()
             for child in team:
                 child.close()
+
+
+_thread = threading.local()
+
+
+def guarded(
+    job: Job,
+    function: Callable[[Job], Any],
+    seconds: float | None = None,
+    told: Callable[[Any], object] | None = None,
+    team: list[Child] | None = None,
+) -> Any:
+    """Return ``function(job)``, computed in the child process of this thread, within a time limit.
+
+    The process is kept for the next job, and in a worker of somebody else's cluster ends a while after the last. To
+    `team` a new one is added.
+    """
+    if not hasattr(_thread, "child"):
+        _thread.child = Child(idle=IDLE)
+        if team is not None:
+            team.append(_thread.child)
+    try:
+        return _thread.child.call(function, job, seconds=seconds or limit(job), path=job.source, told=told)
+    except ChildFault:
+        receipts.tidy(job.target)
+        raise
 
 
 def limit(job: Job) -> float:
