@@ -88,6 +88,7 @@ def main():
     parser.add_argument("--size", type=int, default=48, help="samples in a window [48]")
     parser.add_argument("--hop", type=int, default=32, help="samples from window to window [32]")
     parser.add_argument("--rate", default=str(MADE_RATE), help=f"frames of video for each label, or auto [{MADE_RATE}]")
+    parser.add_argument("--scale", type=int, help="height and width that video is scaled to; as it is by default")
     parser.add_argument("--epochs", type=int, default=8, help="times over the training windows [8]")
     parser.add_argument("--batch", type=int, default=4, help="windows in a batch [4]")
     parser.add_argument("--workers", type=int, default=2, help="processes that read [2]")
@@ -100,9 +101,11 @@ def main():
     torch.manual_seed(0)
 
     windows = vf.windows(args.data / "manifest.csv", args.size, args.hop)
+    video = "video" if "video" in windows.manifest.columns else "path"  # the latter if vidformats convert wrote it
     streams = {
-        "streams": {"video": "video", "label": "label"},
+        "streams": {"video": video, "label": "label"},
         "rate": {"video": args.rate if args.rate == "auto" else float(args.rate)},
+        "options": {"video": {"size": (args.scale, args.scale)} if args.scale else {}},
     }
     outputs = windows.restore(np.hanning(args.size))
     truth = windows.restore("last")  # labels go the same way there and back, as a check

@@ -194,6 +194,20 @@ def test_files_that_contradict_the_manifest_are_named_at_once(film, rate, fps, f
                 list(ds)
 
 
+@pytest.mark.parametrize("fps", ["29.97002997002997", "29.97", "29.970", 30000 / 1001, "23.08848080133556"])
+def test_a_rate_of_many_digits_is_what_it_stands_for(film, fps):
+    times = np.arange(3000) / float(fps)
+    w = vf.windows(
+        table(n_frames=[3000, 40], fps=[fps, "59.94005994005994"], path=[film(times), film(np.arange(90) / 60)]),
+        500,
+        500,
+    )
+    ds = w.dataset(rate="auto", phase="random")
+    batch = ds.__getitems__(range(len(ds)))
+    whole = [sample["video"].reshape(-1) for sample in batch if sample["row"] < 6]
+    assert np.array_equal(np.concatenate(whole), times)
+
+
 def test_near_enough_is_no_contradiction(film):
     """A camera's 29.97 for 30 over a short trial, and a recording that ends a frame early."""
     paths = [film(np.arange(295) / 29.97, 29.97), film(np.arange(298) / 30, 30)]

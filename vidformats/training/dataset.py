@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
@@ -213,10 +214,27 @@ class WindowDataset(_Dataset):
             count = f"{len(doubts)} of {len(trials) * len(streams)} files are longer than it says"
             told = f"{manifest.source}: {count}: {first_few(doubts)}"
             warnings.warn(f"{told}; right if recordings ran on, wrong if their rate is another", stacklevel=4)
+        for name in self.streams:
+            if name not in self._augments:
+                self._mind_sizes(name)
         return max(rates)
+
+    def _mind_sizes(self, name: str) -> None:
+        """Warn of files whose frames have another shape than most: no batch takes both."""
+        shapes = {source.path: source.shape[1:] for (stream, _), (source, _) in self._sources.items() if stream == name}
+        usual, count = Counter(shapes.values()).most_common(1)[0] if shapes else ((), 0)
+        if others := [f"{path} {shape}" for path, shape in shapes.items() if shape != usual]:
+            warnings.warn(
+                f"{len(others)} of {count + len(others)} files of {name!r} have frames of another shape than {usual}, "
+                f"which no batch takes: {first_few(others, between='; ')}; {_cure(name)}",
+                stacklevel=5,
+            )
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __repr__(self) -> str:
+        return f"<WindowDataset of {len(self)} windows: {', '.join(self.streams)}>"
 
     def __getitem__(self, index: int) -> Sample:
         """Return sample `index`."""
@@ -324,7 +342,7 @@ class WindowDataset(_Dataset):
             if augment is None:
                 if batch is None:
                     batch, first = self._pool.empty((len(time), *shape[1:]), dtype), source
-                _alike(batch, shape, dtype, source, first)
+                _alike(name, batch, shape, dtype, source, first)
                 raw = batch[start:stop]
             else:
                 raw = self._pool.empty(shape, dtype)
@@ -336,7 +354,7 @@ class WindowDataset(_Dataset):
                 window = augment(raw[k], draw(self.seed, epoch, row))
                 if batch is None:
                     batch, first = self._pool.empty((len(time), *window.shape), window.dtype), source
-                _alike(batch, (1, *window.shape), window.dtype, source, first)
+                _alike(name, batch, (1, *window.shape), window.dtype, source, first)
                 batch[start + k] = window
         return batch if batch is not None else np.empty(time.shape), mask
 
@@ -398,8 +416,13 @@ def _each(what: str, given: Any, columns: Mapping[str, str]) -> dict[str, Any]:
     return dict.fromkeys(columns, given)
 
 
+def _cure(name: str) -> str:
+    """Return what makes frames of several sizes alike."""
+    return f'options={{"{name}": {{"size": (height, width)}}}} or crop={{"{name}": (height, width)}} makes them alike'
+
+
 def _alike(
-    batch: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any], source: Source, first: Source | None
+    name: str, batch: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any], source: Source, first: Source | None
 ) -> None:
     """Raise if windows of a file cannot be in one batch with those before them."""
     if (shape[1:], dtype) != (batch.shape[1:], batch.dtype):
@@ -407,5 +430,6 @@ def _alike(
         raise FormatError(
             source.path,
             f"has frames of {shape[2:]} {dtype}, which can't be in one batch with "
-            f"{batch.shape[2:]} {batch.dtype} of {other}",
+            f"{batch.shape[2:]} {batch.dtype} of {other}"
+            + (f"; {_cure(name)}" if len(shape) == len(batch.shape) == 5 and dtype == batch.dtype else ""),
         )

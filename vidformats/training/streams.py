@@ -182,7 +182,7 @@ class Stream:
                 raise FormatError(manifest.source, f"needs the column fps, to read {owner} by time")
             if times is not None and (own is None or uneven(times, own)):
                 return self._by_time(manifest, trial, source, times)
-            rate = Fraction(1) if own is None else own / line
+            rate = Fraction(1) if own is None else _plain(own / line)
             if own is None and abs(n - n_frames) > NEAR:
                 fault = f"has {n} frames and no time of its own; {owner} needs a rate, for n_frames={n_frames}"
                 return Clock(rate, Fraction(0), n), fault, ""
@@ -272,6 +272,12 @@ def own_times(source: Source) -> NDArray[np.float64] | None:
     return None if times is None or len(times) == 0 else np.asarray(times, np.float64)
 
 
+def _plain(rate: Fraction) -> Fraction:
+    """Return the fraction that a rounded rate stands for: what is left of digits would overflow later."""
+    near = rate.limit_denominator(FINEST)
+    return near if abs(near - rate) <= rate / 10**6 else rate.limit_denominator(10**5)
+
+
 def own_rate(source: Source) -> Fraction | None:
     """Return a file's own frames per second, None if it does not say."""
     if isinstance(source, Labels):
@@ -279,8 +285,7 @@ def own_rate(source: Source) -> Fraction | None:
     fps = source.fps
     if not fps or not math.isfinite(fps) or fps <= 0:
         return None
-    near = Fraction(fps).limit_denominator(FINEST)
-    return near if abs(near - Fraction(fps)) <= Fraction(fps) / 10**6 else Fraction(fps).limit_denominator(10**5)
+    return _plain(Fraction(fps))
 
 
 def uneven(times: NDArray[np.float64], fps: Fraction, most: float = 0.25) -> bool:
