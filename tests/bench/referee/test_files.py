@@ -1,5 +1,8 @@
 """What is said of a user's own file."""
 
+import re
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -42,6 +45,30 @@ def test_a_natural_picture_is_told_from_its_neighbours(tmp_path):
     assert about == {"variable": False, "whole": True, "frames": 40}
     told = list(files.report(path, ASKED, seconds=100))
     assert [fault for _, fault in told] == [False] * 4, told
+
+
+def test_wrong_frames_of_a_colourful_picture_are_told(tmp_path):
+    """Strong colours, whose mean is far from the grey that FFmpeg makes of them, and a small thing that moves."""
+    path = tmp_path / "colours.mp4"
+    picture = np.zeros((96, 128, 3), np.uint8)
+    for k, colour in enumerate([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]):
+        picture[:, 32 * k : 32 * k + 32] = colour
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=30, options={"crf": "20"})
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 30)
+        for tick in (tick for tick in range(120) if tick % 7 and not 40 <= tick < 70):
+            image = picture.copy()
+            image[40:56, tick : tick + 8] = 255
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = tick, Fraction(1, 30)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    told = [line for line, _ in files.report(path, [ASKED[0], READERS["pyav-seek"]], seconds=100)]
+    assert told[1].endswith("agrees with FFmpeg on all 200 requests.")
+    wrong = re.search(r"PyAV, seek: returns the wrong frame on (\d+) of 200 requests", told[2])
+    assert wrong, told
+    assert int(wrong[1]) > 100
 
 
 def test_only_the_first_frames_of_a_long_video_are_asked_for(tmp_path, monkeypatch):

@@ -51,9 +51,10 @@ def look(path: Path) -> tuple[Truth, dict[str, Any]]:
     """
     size = _size(path)
     most = max(8, MOST // (size[0] * size[1]))
-    shown = judge.run(*judge.command(path)[:-1], "-frames:v", str(most), "-")
+    # In colour, as readers give frames: FFmpeg's grey is another mean, which may differ by more than two frames do.
+    shown = judge.run(*judge.command(path)[:-1], "-frames:v", str(most), "-pix_fmt", "rgb24", "-")
     frames = np.frombuffer(shown, np.uint8)
-    frames = frames[: frames.size // (size[0] * size[1]) * size[0] * size[1]].reshape(-1, *size, 1)
+    frames = frames[: frames.size // (3 * size[0] * size[1]) * 3 * size[0] * size[1]].reshape(-1, *size, 3)
     if not len(frames):
         raise RuntimeError(f"{path}: FFmpeg shows no frame")
     player, stream = judge.times(path)

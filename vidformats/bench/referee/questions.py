@@ -121,6 +121,10 @@ def asked_of(reader: Reader, size: tuple[int, int], most: int) -> int:
     return max(1, most // divided)
 
 
+NEAR = 0.1
+"""Grey levels, the mean over a thumbnail: two decoders of one frame differ by less, two frames of a film by more."""
+
+
 def same(shown: Any, due: Any, looks: Sequence[Any]) -> bool:
     """Tell whether what was shown is the frame that was due.
 
@@ -155,7 +159,7 @@ def _same_picture(shown: str, due: str, looks: Sequence[str]) -> bool:
     every = np.stack([_levels(one) for one in looks])
     nearest = float(np.abs(every - picture).mean(axis=1).min())
     # A picture that stands still has many frames alike: only one that is nearer counts against the reader.
-    return bool(distance <= nearest + 0.5 or distance <= 1.2 * nearest)
+    return bool(distance <= nearest + NEAR or distance <= 1.05 * nearest)
 
 
 def _levels(look: str) -> np.ndarray:
