@@ -60,7 +60,7 @@ def test_what_is_not_there_is_told(study, source):
 
 
 def test_urls_are_refused(study):
-    with pytest.raises(ValueError, match="URLs cannot be read yet"):
+    with pytest.raises(ValueError, match="URLs are not read: download it first"):
         discover(["https://example.org/a.mp4"])
 
 

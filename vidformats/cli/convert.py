@@ -248,7 +248,7 @@ def _end(result: Receipts, folder: Path, as_json: bool) -> None:
             click.echo(f"  {receipt.path}: its source ends early: {receipt.source['cut']}", err=True)
         for failure in result.failures[:20]:
             click.echo(f"  {failure.source or failure.path}: {failure.error}", err=True)
-        if result.failures:
+        if result.failures and (folder / summary.FAILED).exists():
             more = f"{len(result.failures) - 20} more in " if len(result.failures) > 20 else "also in "
             click.echo(f"  {more}{folder / summary.FAILED}", err=True)
     raise SystemExit(int(bool(result.failures)))

@@ -84,7 +84,7 @@ def discover(
     for source in given:
         text = os.fspath(source)
         if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
-            raise ValueError(f"{text}: URLs cannot be read yet; expected a file, a folder, a glob or a manifest")
+            raise ValueError(f"{text}: URLs are not read: download it first, such as by curl -O, and name the file")
         path, whole = Path(text).absolute(), False
         if path.is_dir():
             videos = list(_videos(path, apart))
