@@ -154,6 +154,15 @@ LIBRARIES = {
             readers=("decord2",),
         ),
         Library(
+            "imageio",
+            "imageio",
+            "frames",
+            {"2.31.6": "2023-10-23", "2.34.2": "2024-06-24", "2.37.0": "2025-01-20", "2.38.1": "2026-10-08"},
+            # One PyAV, so that what changes is imageio.
+            {"numpy": [NUMPY], "pillow": ["10.4.0"], "av": ["12.3.0"]},
+            readers=("imageio-pyav", "imageio-pyav-variable"),
+        ),
+        Library(
             "pillow",
             "Pillow",
             "pillow_reads",
