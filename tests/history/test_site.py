@@ -222,7 +222,9 @@ def test_a_releases_page_begins_with_the_finding(project):
 def test_every_library_has_its_finding():
     document = ROOT / "docs" / "releases.md"
     for library in LIBRARIES.values():
-        assert site._finding(document, library.title).endswith("."), library.name
+        finding = site._finding(document, library.title)
+        assert finding.endswith("."), library.name
+        assert "`" not in finding
 
 
 def pages_of(project):

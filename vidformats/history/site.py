@@ -259,7 +259,7 @@ def _finding(document: Path, title: str) -> str:
     if not document.exists():
         return ""
     found = re.search(rf"^\*\*{re.escape(title)}\.\*\* (.*?)(?=\n\n)", document.read_text(), re.MULTILINE | re.DOTALL)
-    return " ".join(found[1].split()) if found else ""
+    return " ".join(found[1].replace("`", "").split()) if found else ""
 
 
 def _complete(html_dir: Path, repository: Path) -> None:
