@@ -4,12 +4,18 @@ import gc
 import importlib
 import os
 import shutil
+import signal
 
 import pytest
 
 
 def pytest_configure(config):
-    """End at once if a program or module named in ``VIDFORMATS_REQUIRE`` is missing, as `make test` and CI ask."""
+    """Hear Ctrl-C, and end at once if a program or module named in ``VIDFORMATS_REQUIRE`` is missing.
+
+    `make test` and CI name them.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in the background of a shell; children inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in filter(None, os.environ.get("VIDFORMATS_REQUIRE", "").split(",")):
         if shutil.which(name):
             continue

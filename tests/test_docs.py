@@ -245,10 +245,12 @@ def test_the_readme_opens_with_the_answer():
     assert len(re.findall(r"!\[[^]]+\]\(docs/results/table\.png\)", opening)) == 1
     headings = re.findall(r"^## (.*)", f"## {rest}", re.MULTILINE)
     assert headings == ["Install", "Use", "Measure it on your machine", "More"]
-    (code,) = [text for language, _, text in fences(ROOT / "README.md") if language == "python"]
+    code, loop = [text for language, _, text in fences(ROOT / "README.md") if language == "python"]
     lines = [line for line in code.splitlines() if line.strip()]
     assert len(lines) <= 10
     assert "mp4" in lines[1], "it starts from the user's own video"
+    assert "vf.convert(" in loop
+    assert "DataLoader(" in loop, "from a folder of videos to a training loop"
 
 
 @pytest.mark.parametrize("name", NAMES)

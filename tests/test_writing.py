@@ -523,6 +523,24 @@ def test_what_a_writer_killed_while_it_cleaned_up_leaves_is_swept(tmp_path, monk
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_what_another_process_still_fills_is_swept_later(tmp_path, monkeypatch):
+    """A helper outlives its killed parent by a moment: the folder keeps its lock, by which the next sweep knows it."""
+    (left := tmp_path / f"{module.PREFIX}x" / "new").mkdir(parents=True)
+    (left.parent / "lock").touch()
+
+    def filled_meanwhile(path, **kwargs):
+        if not kwargs.get("ignore_errors"):
+            (path / "lock").unlink(missing_ok=True)
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "rmtree", filled_meanwhile)
+        vf.write(VIDEO, tmp_path / "a.npy")
+    assert (left.parent / "lock").exists()
+    vf.write(VIDEO, tmp_path / "a.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
 @pytest.mark.skipif(module.fcntl is None, reason="no locks here")
 def test_a_folder_that_a_sweep_has_locked_is_left_to_it(tmp_path, monkeypatch):
     made, lock = [], module.fcntl.flock

@@ -230,10 +230,15 @@ def sweep(parent: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a hidden folder, its lock last: what a writer killed in the midst leaves is swept by the next one."""
-    for name in (NEW, OLD):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    shutil.rmtree(folder)
+    """Remove a hidden folder, its lock last: what another process still fills is left, and the next sweep takes it."""
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.name != LOCK:
+            os.unlink(entry)
+    if os.listdir(folder) == [LOCK]:
+        (folder / LOCK).unlink()
+        folder.rmdir()
 
 
 # The last step

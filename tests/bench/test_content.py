@@ -1,5 +1,6 @@
 import hashlib
 import io
+import re
 import sys
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from vidformats.bench import content
+from vidformats.errors import install
 
 PAYLOAD = b"stands for the clip"
 
@@ -181,7 +183,7 @@ class TestCache:
 
     def test_without_pooch_the_cure_is_named(self, own_cache, monkeypatch):
         monkeypatch.setitem(sys.modules, "pooch", None)
-        with pytest.raises(content.ContentUnavailable, match=r"pip install 'vidformats\[bench\]'"):
+        with pytest.raises(content.ContentUnavailable, match=re.escape(install("bench"))):
             content.clip()
 
     def test_offline_there_is_one_clear_line(self, own_cache):
