@@ -8,7 +8,7 @@ import pytest
 import vidformats as vf
 from vidformats.bench import content
 from vidformats.families import movie
-from vidformats.families.movie import TAG, Movie, note, noted
+from vidformats.families.movie import TAG, Movie, facts_noted, note, shape_noted
 from vidformats.storage import open_source
 from vidformats.testing.numbered import numbered, numbers_of, red
 from vidformats.timing import Timing
@@ -109,7 +109,7 @@ def test_the_note_survives_in_every_container(head, shape, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(head + bytes(301))
     note(path, shape, Timing(25.0))
-    assert noted(open_source(path)) == shape
+    assert shape_noted(facts_noted(open_source(path))) == shape
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_note_survives_in_every_container(head, shape, tmp_path):
 def test_a_broken_note_is_none(text, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(bytes(100) + TAG + text)
-    assert noted(open_source(path)) is None
+    assert shape_noted(facts_noted(open_source(path))) is None
 
 
 @pytest.mark.parametrize("shape", [(9, 3, 32, 32), (10, 2, 32, 32), (10, 3, 64, 64), (10, 3, 8, 32)])

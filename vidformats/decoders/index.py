@@ -91,7 +91,7 @@ def trusted(packets: Packets, track: Track) -> bool:
     pts = packets.pts[shown]
     if track.codec not in SINGLE or track.container not in TIMED or not len(pts) or (pts == NONE).any():
         return False
-    if len(np.unique(pts)) < len(pts):
+    if not np.diff(np.sort(pts)).all():  # two of one time; np.unique takes ten times as long
         return False
     dts = packets.dts[packets.dts != NONE]
     if (np.diff(dts) < 0).any():

@@ -87,10 +87,11 @@ class Film(Format):
         decoder: str | None = None,
     ) -> Reader:
         """Open a video file; see `StreamReader` for the options."""
-        reader = StreamReader(source, noted(source), stream, rotate, depth, counted, decoder)
+        facts = facts_noted(source)
+        shape = shape_noted(facts)
+        reader = StreamReader(source, shape, stream, rotate, depth, counted, decoder)
         if name := NAMES.get((reader.info["codec"], reader.info.get("pix_fmt", "")), NAMES.get(reader.info["codec"])):
             reader.info["format"] = name
-        facts, shape = _note(source), noted(source)
         reader.info |= {key: facts[key] for key in FACTS if key in facts}
         if shape and shape[0] == reader.shape[0] and "duration" in facts:
             set_time(reader, facts | {"times": _noted_times(source, shape[0])}, source.url)
@@ -219,16 +220,17 @@ def _append(path: Path, text: bytes) -> None:
             file.write((len(text) + 8).to_bytes(4, "big") + b"uuid" + text)
 
 
-def noted(source: ByteSource) -> tuple[int, ...] | None:
-    """Return the shape noted at the end of a file; None if there is none, as in files made elsewhere."""
+def shape_noted(facts: dict[str, Any]) -> tuple[int, ...] | None:
+    """Return the shape among the `facts_noted`; None if there is none, as in files made elsewhere."""
     try:
-        t, c, h, w = _note(source)["shape"]
+        t, c, h, w = facts["shape"]
     except (ValueError, TypeError, KeyError):
         return None
     return (t, c, h, w) if all(type(n) is int and n > 0 for n in (t, c, h, w)) else None
 
 
-def _note(source: ByteSource) -> dict[str, Any]:
+def facts_noted(source: ByteSource) -> dict[str, Any]:
+    """Return the facts noted at the end of a file; none in files made elsewhere."""
     text = source.read(NOTE, max(0, source.size - NOTE)).rpartition(TAG)[2]
     try:
         facts = json.loads(text)  # if nothing was found, the text is no JSON
