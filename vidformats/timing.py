@@ -118,6 +118,19 @@ def _simplest(timing: Timing) -> Timing:
     return Timing(timing.fps, timing.duration, None, timing.facts) if even else timing
 
 
+def known(times: NDArray[np.float64] | None, info: Mapping[str, Any], url: str) -> NDArray[np.float64] | None:
+    """Return a video's times, None if its format has none; raise if its file has some that its decoder cannot tell.
+
+    Examples
+    --------
+    >>> known(None, {"container": "npy"}, "dark.npy") is None
+    True
+    """
+    if times is None and "untimed" in info:
+        raise FormatError(url, f"when its frames are shown is unknown: {info['untimed']}")
+    return times
+
+
 def set_time(reader: Any, record: Mapping[str, Any], url: str) -> None:
     """Give a reader the time that the record of its file tells.
 
@@ -145,6 +158,7 @@ def set_time(reader: Any, record: Mapping[str, Any], url: str) -> None:
     except (ValueError, TypeError, KeyError) as error:
         raise FormatError(url, f"expected a time record of {n} frames, got {error}") from None
     reader.fps, reader.times, reader.duration = fps, times, duration
+    reader.info.pop("untimed", None)
     # Flags are numbers in files that have no truth values.
     kept = {key: np.asarray(record[key]).item() for key in FACTS if key in record}
     facts = {key: int(value) if key == "rotation" else bool(value) for key, value in kept.items()}

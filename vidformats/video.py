@@ -20,6 +20,7 @@ from vidformats.select import Plan, frame_numbers, plan, select
 from vidformats.sidecar import wait_for_writer
 from vidformats.storage.local import changed, open_source, stamp_of
 from vidformats.threads import check_threads, default_threads
+from vidformats.timing import known
 
 QUICK = 1 << 20
 """Bytes of a single frame up to which it is read without a plan, by this thread alone."""
@@ -132,9 +133,16 @@ class Video:
 
     @property
     def times(self) -> NDArray[np.float64] | None:
-        """When each frame begins to be shown, ``(T,)`` float64 seconds from the file's start; None without time."""
+        """When each frame begins to be shown, ``(T,)`` float64 seconds from the file's start; None without time.
+
+        Raises
+        ------
+        FormatError
+            If the file has time stamps that OpenCV cannot tell.
+        """
         with reading:
             times = self._handle.get(self._open).times
+        times = known(times, self.info, self.path)
         return None if times is None else times.copy()
 
     def at(self, seconds: Any) -> np.ndarray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Set
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track, split
+from vidformats.decoders.tracks import Tracks, tracks_of
 from vidformats.errors import FormatError, install
 from vidformats.opencv import cv2
 from vidformats.storage.base import ByteSource
@@ -18,6 +20,9 @@ ATTEMPTS = 64
 
 PROOF = 32
 """Pairs of neighbours that are compared at most for a picture that changes."""
+
+UNKNOWN = -1
+"""A property that OpenCV does not have: older versions do not tell when a video begins."""
 
 REFUSES_FIELDS = (4, 13)
 """The version from which OpenCV gives raw memory instead of an interlaced frame, without an error."""
@@ -50,6 +55,8 @@ class OpenCVDecoder(Decoder):
         self.memo, self.damaged, self.key = memo or Memo(counts=True), set(), True
         self._image: np.ndarray | None = None
         self._open()
+        tracks = self._tracks()
+        self._stamped = tracks.stamped
         self._refuse_memory()
         cv = self._cv
         if self.next() is None:
@@ -63,12 +70,16 @@ class OpenCVDecoder(Decoder):
             raise FormatError(self._path, f"holds grey of more than 8 bits, which OpenCV would cut; {CURE}")
         self.colour = Colour("gray" if grey else "unknown", 8, grey)
         rate = cv.get(cv2.CAP_PROP_FPS)
+        facts: dict[str, Any] = {"decoder": f"OpenCV {cv2.__version__}", "stream": 0}
+        # OpenCV counts time from the video's start, players from the file's: the same if the video begins at 0.
+        if tracks.others and not (tracks.zero and cv.get(getattr(cv2, "CAP_PROP_PTS", UNKNOWN)) == 0):
+            facts["untimed"] = f"other tracks may begin before its video, which OpenCV does not tell; {CURE}"
         self.track = Track(
             container="unknown",
             codec=self._codec,
             tick=Fraction(1, 1_000_000),
             rate=Fraction(rate).limit_denominator(1001) if 0 < rate < 10_000 else None,
-            facts={"decoder": f"OpenCV {cv2.__version__}", "stream": 0},
+            facts=facts,
         )
 
     def _open(self) -> None:
@@ -87,6 +98,15 @@ class OpenCVDecoder(Decoder):
         self._cv.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         self._codec = int(self._cv.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin-1").strip("\0 ")
         self.fed, self.ended = 0, False
+
+    def _tracks(self) -> Tracks:
+        """Return the file's tracks; raise unless one is video: OpenCV takes the first, the ffmpeg program the best."""
+        tracks = tracks_of(self._source)
+        if tracks is None:
+            raise FormatError(self._path, f"its tracks cannot be counted, and OpenCV may take a wrong one; {CURE}")
+        if tracks.video > 1:
+            raise FormatError(self._path, f"has {tracks.video} video tracks, among which OpenCV cannot choose; {CURE}")
+        return tracks
 
     def _refuse_memory(self) -> None:
         """Raise unless a picture changes: if the conversion fails, every frame is the same piece of memory."""
@@ -117,9 +137,11 @@ class OpenCVDecoder(Decoder):
                 stamps.append(round(1000 * self._cv.get(cv2.CAP_PROP_POS_MSEC)))
             n = len(stamps)
             pts = np.array(stamps, np.int64)
-            pts -= pts[0] if n else 0
-            if n > 1 and (np.diff(pts) <= 0).any():
-                pts = np.full(n, NONE)
+            back = bool((np.diff(pts) < 0).any())
+            if back and self._stamped:
+                self.track.facts["untimed"] = f"its time stamps go back; {CURE}"
+            if back or (n > 1 and not pts.any()):
+                pts = np.full(n, NONE)  # AVI and raw streams have a rate only
             unknown = np.full(n, -1, np.int64)
             keys = np.arange(n) == 0
             self.memo.packets = Packets(pts, pts, 0 * unknown, keys, np.zeros(n, bool), unknown, unknown)

@@ -14,6 +14,7 @@ from vidformats.format import Reader
 from vidformats.select import BLOCK, Plan, blocks, frames_in
 from vidformats.select import plan as planned
 from vidformats.threads import share
+from vidformats.timing import known
 
 FASTEST = 1_000_000
 """Frames per second at most that are made of a video: the list of them would not fit into memory."""
@@ -134,7 +135,7 @@ class AdaptedReader(Reader):
         return within
 
     def _resample(self, fps: float, url: str) -> None:
-        self._frames, self.times = resampled(self.times, self.duration, fps, url)
+        self._frames, self.times = resampled(known(self.times, self.info, url), self.duration, fps, url)
         self.fps, self.duration = float(fps), len(self.times) / fps
         self.info |= {"fps": self.fps, "frames": len(self.times), "duration": self.duration}
 

@@ -123,7 +123,8 @@ class StreamReader(Reader):
         self._stored = (channels, height, width)
         self._shown: tuple[int, int] | None = None
         self.shape = (n, channels, *((width, height) if self.rotation % 180 else (height, width)))
-        self.fps, self.times, self.duration = self._index.fps, self._index.times, self._index.duration
+        self.fps, self.duration = self._index.fps, self._index.duration
+        self.times = None if "untimed" in first.track.facts else self._index.times
         self.weight = max(1, min(42, 42 * height * width // (1920 * 1080)))
         self.info = _info(first, self._index)
         if first.rotation and not rotate:
