@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Set
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 import av
@@ -44,6 +45,10 @@ AHEAD = 256 << 10
 
 NEAR = 12
 """Packets up to which reading on without decoding beats a seek; with 96, frames of short GOPs cost 5 to 10 % more."""
+
+ROW = attrgetter("pts", "dts", "duration", "is_keyframe", "is_discard", "pos", "size", "is_corrupt")
+UNKNOWN = (NONE, NONE, NONE, 0, 0, -1, 0, 0)
+"""What is kept of a packet, and what stands for None."""
 
 _TOLERANT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 """Texts that are not UTF-8 are no reason to refuse a video; from 19 on PyAV takes them by itself."""
@@ -165,16 +170,39 @@ class PyAVDecoder(Decoder):
         if self.memo.packets is None:
             if self.fed or self._held:
                 self._open()
+            rows: list[tuple[int | None, ...]] = []
             first: list[bytes] = []
-            rows = []
-            for p in self._demuxed():
-                if len(first) < 3:
-                    first.append(bytes(p))
-                rows.append((p.pts, p.dts, p.duration, p.is_keyframe, p.is_discard, p.pos, p.size, p.is_corrupt))
-            self.memo.packets = self._tabled(rows)
+            invisible: list[bool] = []
+            try:
+                rows.extend(map(ROW, self._looked_into(first, invisible)))
+            except av.error.FFmpegError as error:
+                _is_the_machines(error, self._source)
+            table = _table(rows)
+            self.fed = table.shape[1]
+            self.memo.packets = self._packets(table, invisible)
             self.memo.direct = self._is_direct(self.memo.packets, first)
-            self.fed = len(rows)
         return self.memo.packets
+
+    def _looked_into(self, first: list[bytes], invisible: list[bool]) -> Iterator[Any]:
+        """Return the packets from the file's start; each is looked into if its bytes tell something.
+
+        Parameters
+        ----------
+        first : list
+            Gets the bytes of the first three packets, of codecs in `ALONE`.
+        invisible : list
+            Gets for each packet of VP8 and VP9 whether its frame is not shown.
+        """
+        look = {"vp8": _vp8_hidden, "vp9": _vp9_hidden}.get(self._context.name)
+
+        def seen(packet: Any) -> Any:
+            if look:
+                invisible.append(packet.size > 0 and look(memoryview(packet)))
+            elif len(first) < 3:
+                first.append(bytes(packet))
+            return packet
+
+        return map(seen, self._packet_at) if look or self._context.name in ALONE else self._packet_at
 
     def _is_direct(self, packets: Packets, first: list[bytes]) -> bool:
         """Tell whether packets can be read from where the container says that they are."""
@@ -188,25 +216,17 @@ class PyAVDecoder(Decoder):
             and all(self._source.read(size, offset) == data for offset, size, data in places)
         )
 
-    def _tabled(self, rows: list[tuple[Any, ...]]) -> Packets:
-        missing = self._absent(len(rows))
-        while rows and rows[-1][7] and self._file.format.name.startswith(("mov", "matroska", "avi", "flv")):
-            rows.pop()  # the file ends within it
-            missing += 1
-        columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * 8
-
-        def numbers(column: Any, none: int) -> np.ndarray:
-            try:
-                return np.array(column, np.int64)
-            except TypeError:
-                return np.array([none if value is None else value for value in column], np.int64)
-
-        pts, dts, durations = (numbers(column, NONE) for column in columns[:3])
-        sizes = numbers(columns[6], 0)
-        hidden = np.array(columns[4], bool) | (sizes == 0)
-        if self._context.name in ("vp8", "vp9"):
-            hidden |= np.array(self._invisible, bool)[: len(hidden)]
-        return Packets(pts, dts, durations, np.array(columns[3], bool), hidden, numbers(columns[5], -1), sizes, missing)
+    def _packets(self, table: np.ndarray, invisible: list[bool]) -> Packets:
+        missing = self._absent(table.shape[1])
+        if self._file.format.name.startswith(("mov", "matroska", "avi", "flv")):
+            whole = table.shape[1] - np.cumprod(table[7, ::-1], dtype=np.int64).sum()  # the file ends within the rest
+            missing += table.shape[1] - int(whole)
+            table = table[:, :whole]
+        pts, dts, durations, keys, discarded, offsets, sizes, _ = table
+        hidden = (discarded != 0) | (sizes == 0)
+        if invisible:
+            hidden |= np.array(invisible[: len(hidden)], bool)
+        return Packets(pts, dts, durations, keys != 0, hidden, offsets, sizes, missing)
 
     def _absent(self, n: int) -> int:
         """Return how many packets an MP4's table has beyond the end of the file."""
@@ -217,20 +237,6 @@ class PyAVDecoder(Decoder):
         if last.pos < size:
             return 0
         return sum(entry.pos >= size for entry in entries)
-
-    def _demuxed(self) -> Iterator[Any]:
-        """Yield the packets of the track from the file's start."""
-        look = {"vp8": _vp8_hidden, "vp9": _vp9_hidden}.get(self._context.name)
-        self._invisible: list[bool] = []
-        try:
-            for packet in self._packet_at:
-                if _is_end(packet):
-                    return
-                if look:
-                    self._invisible.append(packet.size > 0 and look(memoryview(packet)))
-                yield packet
-        except av.error.FFmpegError as error:
-            _is_the_machines(error, self._source)
 
     def __del__(self) -> None:
         if hasattr(self, "_file"):
@@ -444,6 +450,17 @@ def _graph(given: str, name: str, width: int, height: int, matrix: int, full: in
     target.link_to(sink)
     graph.configure()
     return graph, source, sink
+
+
+def _table(rows: list[tuple[int | None, ...]]) -> np.ndarray:
+    """Return a row of integers per column, without the mark of the end; NumPy turns rows faster than Python does."""
+    while rows and rows[-1][:2] == (None, None) and not rows[-1][6]:
+        rows.pop()
+    try:
+        table = np.array(rows, np.int64)
+    except TypeError:  # some have no time or place
+        table = np.array([[UNKNOWN[k] if value is None else value for k, value in enumerate(row)] for row in rows])
+    return np.ascontiguousarray(table.reshape(-1, len(UNKNOWN)).T)
 
 
 def _is_end(packet: Any) -> bool:
