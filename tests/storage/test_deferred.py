@@ -1,6 +1,7 @@
 """A file that keeps the errors of the disk for its end."""
 
 import errno
+import gc
 import os
 
 import h5py
@@ -55,6 +56,16 @@ def test_what_could_not_be_written_can_still_be_read(tmp_path, full, most):
         assert caught.value.filename == str(tmp_path / "a")
     assert file.closed
     file.close()
+
+
+def test_a_file_that_can_not_be_made_is_closed_in_silence(tmp_path, monkeypatch):
+    heard = []
+    monkeypatch.setattr("sys.unraisablehook", heard.append)
+    (tmp_path / "a").touch()
+    with pytest.raises(FileExistsError):
+        DeferredErrors(tmp_path / "a")
+    gc.collect()
+    assert heard == []
 
 
 def test_a_file_that_can_not_grow(tmp_path, monkeypatch):

@@ -27,6 +27,8 @@ class DeferredErrors(io.RawIOBase):
     4
     """
 
+    _fd = -1  # for `close`, which Python calls even if the file could not be made
+
     def __init__(self, path: str | os.PathLike[str]):
         self._path = os.fspath(path)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -108,8 +110,9 @@ class DeferredErrors(io.RawIOBase):
         """Close the file, and raise the first error there was."""
         if not self.closed:
             super().close()
-            os.close(self._fd)
-            self.check()
+            if self._fd >= 0:
+                os.close(self._fd)
+                self.check()
 
 
 def _pages(at: int, n: int) -> Iterator[tuple[int, slice]]:
