@@ -111,6 +111,14 @@ def test_what_fails_is_listed_and_the_rest_goes_on(study, pool):
     assert not os.path.exists("out/failed.jsonl")
 
 
+def test_a_url_in_a_manifest_fails_with_the_reason_and_the_rest_goes_on(study, pool):
+    Path("list.csv").write_text("path\nhttps://example.org/Cy/1.mp4\nstudy/Bo/1.avi\n")
+    done = vf.convert("list.csv", "out", "npy", executor=pool)
+    assert [receipt.path for receipt in done.new] == ["study/Bo/1.npy"]
+    assert [(failure.source, failure.path) for failure in done.failures] == [("https://example.org/Cy/1.mp4", "1.npy")]
+    assert "https://example.org/Cy/1.mp4: URLs are not read: download it first" in done.failures[0].error
+
+
 def test_a_result_does_not_get_into_the_way_of_another(study, pool):
     video(Path("study/Ann.avi"))
     done = vf.convert("study", "out", "png", executor=pool)

@@ -18,7 +18,7 @@ from vidformats.tools.estimate import estimate
 from vidformats.tools.frames import Digests, Frames, Recipe
 from vidformats.tools.job import Job, convert_one, note
 from vidformats.tools.receipts import Failure, Receipt
-from vidformats.tools.sources import box_for, boxes_of, discover, told
+from vidformats.tools.sources import box_for, boxes_of, discover, refuse_url, told
 from vidformats.tools.work import Receipts, Seen, Told, run, workers
 
 
@@ -225,6 +225,7 @@ def plan(
     for item in discover(sources, folder, column):
         job = Job(item.path, str(folder), item.name + suffix, recipe, threads=threads, anew=anew)
         try:
+            refuse_url(item.path)
             box = recipe.crop if boxes is None else box_for(boxes, item)
             columns = {"trial": item.name} | told(item, pattern)
             jobs.append(replace(job, recipe=replace(recipe, crop=box), columns=columns))

@@ -83,8 +83,7 @@ def discover(
     items: list[Item] = []
     for source in given:
         text = os.fspath(source)
-        if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
-            raise ValueError(f"{text}: URLs are not read: download it first, such as by curl -O, and name the file")
+        refuse_url(text)
         path, whole = Path(text).absolute(), False
         if path.is_dir():
             videos = list(_videos(path, apart))
@@ -110,6 +109,24 @@ def discover(
         items += [Item(str(video), prefix + _stem(video, root), {}) for video in videos]
     unique = {(item.path, item.name): item for item in reversed(items)}
     return sorted(unique.values(), key=lambda item: (item.name, item.path))
+
+
+def refuse_url(text: str) -> None:
+    """Raise ValueError if a source is a URL, as only local files are read.
+
+    Examples
+    --------
+    >>> refuse_url("https://example.org/a.mp4")
+    Traceback (most recent call last):
+    ...
+    ValueError: https://example.org/a.mp4: URLs are not read: download it first, such as by curl -O, and name the file
+    """
+    if _is_url(text):
+        raise ValueError(f"{text}: URLs are not read: download it first, such as by curl -O, and name the file")
+
+
+def _is_url(text: str) -> bool:
+    return bool(re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE))
 
 
 def _stem(video: Path, root: Path) -> str:
@@ -175,7 +192,9 @@ def _of_table(path: Path, column: str | None) -> list[Item]:
         column = usual[0]
     items = []
     for row, entry in zip(rows, table.column(column), strict=True):
-        video = Path(os.path.normpath(root / str(entry)))
+        # A URL stays as it is, so that its row fails with the reason, and the other rows are converted.
+        url = _is_url(str(entry))
+        video = root / os.path.basename(str(entry)) if url else Path(os.path.normpath(root / str(entry)))
         inside = video.is_relative_to(root)
         name = _stem(video, root) if inside else os.path.splitext(video.name)[0]
         kept = {key: value for key, value in row.items() if key not in (*COMPUTED, column)}
@@ -184,7 +203,7 @@ def _of_table(path: Path, column: str | None) -> list[Item]:
         if {"n_frames", "fps"} <= row.keys() and any(isinstance(value, Path) for value in kept.values()):
             # The time line may be that of the labels, which stay as they are.
             kept |= {key: row[key] for key in ("n_frames", "fps")}
-        items.append(Item(str(video), name, kept))
+        items.append(Item(str(entry) if url else str(video), name, kept))
     return items
 
 
