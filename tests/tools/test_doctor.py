@@ -13,10 +13,11 @@ import vidformats as vf
 from tests.tools.cases import CASES, clean, videos
 from vidformats.bench.referee import clips
 from vidformats.cli import main
+from vidformats.errors import FormatError
 from vidformats.readers.isolated import ChildFault
 from vidformats.tools import doctor as room
 from vidformats.tools.checks import tables
-from vidformats.tools.checks.facts import Facts, _traps
+from vidformats.tools.checks.facts import Facts, _explain, _traps
 from vidformats.tools.checks.findings import CODES, SEVERITIES, Finding
 from vidformats.tools.checks.mixed import mixed
 
@@ -192,3 +193,28 @@ def test_what_is_not_understood(tmp_path):
         vf.doctor(tmp_path / "none")
     with pytest.raises(ValueError, match="expected window="):
         vf.doctor(tmp_path, access="sideways")
+
+
+def test_a_gap_is_said_once_and_repeats_no_other_finding(tmp_path, here):
+    videos(tmp_path, 9)
+    for k in range(9):
+        np.save(tmp_path / f"t{k}_valence.npy", np.arange(8.0) + k)
+    for path in tmp_path.glob("t4*"):
+        path.unlink()
+    (tmp_path / "t6.npy").write_bytes(b"")
+    found = {(one.code, os.path.basename(one.path)): one.message for one in room.doctor(tmp_path)}
+    assert found.keys() == {("VF003", "t6.npy"), ("VF048", "t#.npy")}
+    assert found["VF048", "t#.npy"].endswith("without 4")
+    rows = "\n".join(f"{k},t{k}.npy,t{k}_valence.npy" for k in range(9))
+    (tmp_path / "manifest.csv").write_text(f"trial,video,label.valence\n{rows}\n")
+    assert "VF048" not in codes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("head", "code"), [(b"no video at all", "VF001"), (b"\0\0\0\x10ftypisom\0\0\2\0\0\0\0\x08moov", "VF006")]
+)
+def test_only_a_known_container_may_open_with_another_library(head, code, tmp_path):
+    facts = Facts(str(tmp_path / "a.mp4"), format="mp4")
+    Path(facts.path).write_bytes(head + bytes(5000) * (code == "VF001"))
+    _explain(facts, FormatError(facts.path, "holds no video that can be opened; PyAV may read it: pip install av"))
+    assert [found[0] for found in facts.found] == [code]

@@ -106,8 +106,10 @@ def _found(
     progress: Callable[[int, int], object],
 ) -> Iterator[Finding]:
     items: list[Item] = []
+    told: list[str] = []
     for found in walk(root):
         if isinstance(found, Finding):
+            told.append(found.path)
             yield found
         else:
             items.append(found)
@@ -137,7 +139,7 @@ def _found(
             yield Finding.of("VF052", table.path, f"lacks {table.missing}")
     yield from mixed.mixed([facts for facts in media if not labels.is_labels(facts)], root)
     yield from mixed.doubled(media)
-    yield from mixed.gaps(media)
+    yield from mixed.gaps(media, [*told, *paths, *manifests.files_named(tables)])
     yield from labels.lengths(pairs)
     yield from manifests.lengths(tables, media)
     yield from manifests.rows_and_files(tables, paths)

@@ -16,7 +16,7 @@ from vidformats.errors import FormatError, install
 from vidformats.format import Reader
 from vidformats.readers.column_major import ColumnMajorReader
 from vidformats.readers.extent import TurnedReader
-from vidformats.registry import format_of, open_reader
+from vidformats.registry import format_of, get_format, head_and_names, open_reader
 from vidformats.select import plan
 from vidformats.storage.local import open_source
 from vidformats.tools.checks.ends import ends_early
@@ -177,7 +177,7 @@ def _explain(facts: Facts, error: Exception) -> None:
     short = None
     if os.path.isfile(facts.path):
         short = ends_early(facts.path)
-    if "pip install" in fault and not short:
+    if "pip install" in fault and not short and _is_known(facts):
         facts.add("VF006", fault, command=_cure(fault))
     elif "sidecar" in fault:
         facts.add("VF010", fault)
@@ -187,6 +187,11 @@ def _explain(facts: Facts, error: Exception) -> None:
         facts.add("VF011", fault)
     else:
         facts.add("VF001", fault)
+
+
+def _is_known(facts: Facts) -> bool:
+    """Tell whether an item begins as its format does, so that another library may open it."""
+    return not facts.format or get_format(facts.format).sniff(*head_and_names(open_source(facts.path)))
 
 
 def _is(path: str, facts: Facts) -> bool:

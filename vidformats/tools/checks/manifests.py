@@ -76,6 +76,14 @@ def rows_and_files(tables: Sequence[Table], items: Sequence[str]) -> Iterator[Fi
         yield Finding.of("VF055", folder, text, manifest=manifest)
 
 
+def files_named(tables: Sequence[Table]) -> Iterator[str]:
+    """Yield the path of each file that a manifest names, whether it is there or not."""
+    for table in tables:
+        if table.kind == "manifest":
+            for name in table.paths:
+                yield from (table.resolve(entry) for entry in table.columns[name] if not is_missing(entry))
+
+
 def _trial(path: str) -> Iterator[tuple[str, ...]]:
     """Yield what other streams of the same trial are called too: ``t1`` of ``t1_face.mp4`` and ``t1_body.mp4``."""
     folder, name = os.path.split(path)

@@ -7,10 +7,8 @@ import itertools
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from vidformats.tools.checks.facts import Facts
 from vidformats.tools.checks.findings import Finding
@@ -221,17 +219,41 @@ def _constant(facts: Facts) -> bool:
         return all(bool((video[k : k + step] == first).all()) for k in range(0, len(video), step))
 
 
-def gaps(items: Sequence[Facts]) -> Iterator[Finding]:
-    """Yield folders whose numbered files have gaps."""
+def gaps(items: Sequence[Facts], told: Iterable[str] = ()) -> Iterator[Finding]:
+    """Yield folders whose numbered files have gaps.
+
+    Parameters
+    ----------
+    items : sequence of Facts
+    told : iterable of str
+        Paths of which other findings tell, such as files that do not open: they leave no gap.
+    """
     series: dict[tuple[str, str], set[int]] = defaultdict(set)
     for facts in items:
-        folder, name = os.path.split(facts.path)
-        stem, extension = os.path.splitext(name)
-        for found in list(re.finditer(r"\d+", stem))[-1:]:
-            series[folder, f"{stem[: found.start()]}#{stem[found.end() :]}{extension}"].add(int(found[0]))
+        if numbered := _numbered(facts.path):
+            series[numbered[0]].add(numbered[1])
+    known: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for path in told:
+        if numbered := _numbered(os.path.abspath(path)):
+            known[numbered[0]].add(numbered[1])
+    said: set[Hashable] = set()
     for (folder, name), numbers in series.items():
         low, high = min(numbers), max(numbers)
-        lost = np.setdiff1d(np.arange(low, high + 1), list(numbers)) if high - low < 1e6 else np.arange(0)
-        if len(numbers) >= SERIES and len(lost) > 0 and len(numbers) >= FILLED * (high - low + 1):
+        there = numbers | {number for number in known[os.path.abspath(folder), name] if low < number < high}
+        if high - low >= 1e6 or len(numbers) < SERIES or len(there) < FILLED * (high - low + 1):
+            continue
+        lost = sorted(set(range(low, high + 1)) - there)
+        # Streams and labels of a lost trial are lost with it, which is said once.
+        if lost and (same := (folder, tuple(lost))) not in said:
+            said.add(same)
             few = ", ".join(map(str, lost[:5])) + (" and more" if len(lost) > 5 else "")
             yield Finding.of("VF048", os.path.join(folder, name), f"goes from {low} to {high}, without {few}")
+
+
+def _numbered(path: str) -> tuple[tuple[str, str], int] | None:
+    """Return the series that a file is of, and its number in it."""
+    folder, name = os.path.split(path)
+    stem, extension = os.path.splitext(name)
+    for found in list(re.finditer(r"\d+", stem))[-1:]:
+        return (folder, f"{stem[: found.start()]}#{stem[found.end() :]}{extension}"), int(found[0])
+    return None
