@@ -218,3 +218,15 @@ def test_only_a_known_container_may_open_with_another_library(head, code, tmp_pa
     Path(facts.path).write_bytes(head + bytes(5000) * (code == "VF001"))
     _explain(facts, FormatError(facts.path, "holds no video that can be opened; PyAV may read it: pip install av"))
     assert [found[0] for found in facts.found] == [code]
+
+
+def test_an_odd_file_is_named_if_streams_differ_too():
+    sizes = {"face": 16, "body": 24}
+    files = [(f"s/t{k}_{word}.npy", size) for k in range(12) for word, size in sizes.items()]
+    items = [Facts(path, shape=(8, 3, size, size), layout="coded") for path, size in files]
+    assert list(mixed(items, "s")) == []
+    for k in (6, 9):
+        items[k].shape = (8, 3, 20, 20)
+    found = [one for one in mixed(items, "s") if one.code == "VF041"]
+    assert [one.path for one in found] == ["s/t3_face.npy", "s/t4_body.npy"]
+    assert "11 of 12 others have frames of 16 x 16" in found[0].message

@@ -125,7 +125,7 @@ def _streams(valued: list[tuple[Facts, Any]], root: str) -> list[list[tuple[Fact
     """Part files of different streams, such as face and body: of each trial there is one of either.
 
     A word of the path tells streams apart if each of its values comes with the same other words, and what is compared
-    is the same for all files with that word.
+    is the same for all files with that word, a few odd ones aside.
     """
     by_length: dict[int, list[tuple[tuple[str, ...], tuple[Facts, Any]]]] = defaultdict(list)
     for pair in valued:
@@ -134,12 +134,12 @@ def _streams(valued: list[tuple[Facts, Any]], root: str) -> list[list[tuple[Fact
     parts: list[list[tuple[Facts, Any]]] = []
     for length, named in by_length.items():
         for at in range(length):
-            values: dict[str, set[Any]] = defaultdict(set)
+            values: dict[str, list[Any]] = defaultdict(list)
             rest: dict[str, set[tuple[str, ...]]] = defaultdict(set)
             for words, (_, value) in named:
-                values[words[at]].add(value)
+                values[words[at]].append(value)
                 rest[words[at]].add((*words[:at], *words[at + 1 :]))
-            told = len(values) > 1 and all(len(found) == 1 for found in values.values())
+            told = _is_told(list(values.values()))
             crossed = min(map(len, rest.values())) > 1 and len(set.union(*rest.values())) <= 1.25 * min(
                 map(len, rest.values())
             )
@@ -152,6 +152,14 @@ def _streams(valued: list[tuple[Facts, Any]], root: str) -> list[list[tuple[Fact
         else:
             return [valued]
     return parts
+
+
+def _is_told(groups: list[list[Any]]) -> bool:
+    """Tell whether groups have values of their own, a few odd ones aside."""
+    usual = [Counter(group).most_common(1)[0] for group in groups]
+    n, odd = sum(map(len, groups)), sum(len(group) - most for group, (_, most) in zip(groups, usual, strict=True))
+    own = len({value for value, _ in usual}) > 1 and odd <= max(1, FEW * n)
+    return own and all(2 * most > len(group) for group, (_, most) in zip(groups, usual, strict=True))
 
 
 def doubled(items: Sequence[Facts]) -> Iterator[Finding]:
