@@ -216,7 +216,8 @@ def test_a_gap_is_said_once_and_repeats_no_other_finding(tmp_path, here):
 def test_only_a_known_container_may_open_with_another_library(head, code, tmp_path):
     facts = Facts(str(tmp_path / "a.mp4"), format="mp4")
     Path(facts.path).write_bytes(head + bytes(5000) * (code == "VF001"))
-    _explain(facts, FormatError(facts.path, "holds no video that can be opened; PyAV may read it: pip install av"))
+    fault = "holds no video that can be opened: it is empty, cut short, or of a kind that OpenCV cannot read"
+    _explain(facts, FormatError(facts.path, f"{fault}; PyAV may read it: pip install av"))
     assert [found[0] for found in facts.found] == [code]
 
 

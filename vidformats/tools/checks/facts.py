@@ -177,11 +177,13 @@ def _explain(facts: Facts, error: Exception) -> None:
     short = None
     if os.path.isfile(facts.path):
         short = ends_early(facts.path)
-    if "pip install" in fault and not short and _is_known(facts):
+    elsewhere = "pip install" in fault
+    garbage = elsewhere and not short and not _is_known(facts)
+    if elsewhere and not short and not garbage:
         facts.add("VF006", fault, command=_cure(fault))
     elif "sidecar" in fault:
         facts.add("VF010", fault)
-    elif short or CUT.search(fault):
+    elif short or (CUT.search(fault) and not garbage):
         facts.add("VF002", fault if short is None else f"{short} ({fault})")
     elif facts.shape or not _is(where, facts):
         facts.add("VF011", fault)
