@@ -1,5 +1,6 @@
 """Names to formats, and contents to names."""
 
+import inspect
 import os
 import tarfile
 import zipfile
@@ -42,6 +43,35 @@ def test_unknown_names_and_options():
         get_format("npy", colour=1)
     with pytest.raises(TypeError):
         get_format("npy", name="npz")
+
+
+WRONG = {"str": 3, "int": 1.5, "float": "a", "bool": 2}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_option_of_a_wrong_type_is_named(name):
+    """Before, they came as an AttributeError of h5py, a `bytes-like object is required`, or were taken."""
+    try:
+        form = get_format(name)
+    except ImportError as error:
+        pytest.skip(str(error))
+    for function in (type(form), form.open):
+        for option, parameter in inspect.signature(function).parameters.items():
+            kind = str(parameter.annotation).removesuffix(" | None")
+            for wrong in (WRONG.get(kind, object()), [1, 2], np.array([1, 2])) if kind in WRONG else ():
+                with pytest.raises(TypeError, match=rf"^{name}: {option} must be "):
+                    registry.check_types(name, function, {option: wrong})
+
+
+@pytest.mark.parametrize(("name", "option"), [("npz", "member"), ("h5", "dataset"), ("mat", "variable")])
+def test_a_name_that_is_no_text_is_refused(tmp_path, name, option):
+    path = vf.write(VIDEO, tmp_path / "a", name)
+    for wrong in (3, b"video", True):
+        with pytest.raises(TypeError, match=f"{name}: {option} must be a string"):
+            vf.write(VIDEO, path, name, **{option: wrong})
+        with pytest.raises(TypeError, match=f"{name}: {option} must be a string or None"):
+            vf.open(path, **{option: wrong})
+    assert (vf.load(path) == VIDEO).all()
 
 
 def test_a_missing_extra_names_its_cure(monkeypatch):

@@ -13,8 +13,11 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import numpy as np
 
 from vidformats import sidecar
 from vidformats.errors import FormatError, install
@@ -179,6 +182,46 @@ def check_options(name: str, function: Callable[..., Any], options: dict[str, An
         known = [p for p in signature.parameters.values() if p.kind in kinds and p.default is not p.empty]
         takes = ", ".join(f"{p.name}=" for p in known if p.name != "name") or "no options"
         raise TypeError(f"{name}: {error}; it takes {takes}") from None
+    check_types(name, function, options)
+
+
+_TYPES: dict[Any, tuple[str, tuple[type, ...]]] = {
+    str: ("a string", (str,)),
+    int: ("an integer", (Integral,)),
+    float: ("a number", (Real,)),
+    bool: ("True or False", (bool, np.bool_)),
+    type(None): ("None", (type(None),)),
+}
+"""For each annotation of an option what it is called, and what is taken for it."""
+
+
+def check_types(name: str, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Raise `TypeError` for an option of another type than its annotation names; one that is not in `_TYPES` takes all.
+
+    Examples
+    --------
+    >>> check_types("h5", get_format("h5").open, {"dataset": 3})
+    Traceback (most recent call last):
+    TypeError: h5: dataset must be a string or None, got 3
+    """
+    hints = _hints(getattr(function, "__func__", function))
+    for option, value in options.items():
+        kinds = [_TYPES.get(kind) for kind in get_args(hints.get(option)) or (hints.get(option),)]
+        known = [kind for kind in kinds if kind]
+        fits = isinstance(value, tuple(kind for _, these in known for kind in these))
+        if isinstance(value, bool) and bool not in (*get_args(hints.get(option)), hints.get(option)):
+            fits = False  # Python counts True as an integer
+        if len(known) == len(kinds) and not fits:
+            names = " or ".join(name for name, _ in known)
+            raise TypeError(f"{name}: {option} must be {names}, got {value!r:.80}")
+
+
+@functools.cache
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function or constructor; none of one in another package that cannot be resolved."""
+    with contextlib.suppress(Exception):
+        return get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
+    return {}
 
 
 def check_asked(name: str, source: ByteSource, asked: dict[str, Any]) -> None:

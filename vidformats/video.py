@@ -110,8 +110,9 @@ class Video:
         **options: Any,
     ):
         check_threads(threads)
-        if rotate not in (True, False):
+        if not isinstance(rotate, bool | np.bool_):
             raise ValueError(f"rotate must be True or False, got {rotate!r}; frames turn as the file says")
+        registry.check_types("vf.open", Video.__init__, {"mapped": mapped, "layout": layout})
         self.path = os.path.abspath(os.fsdecode(path))
         self.threads, self._options = threads, options
         self._adapted: dict[str, Any] = {"fps": fps, "size": size, "layout": layout}

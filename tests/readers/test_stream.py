@@ -540,14 +540,14 @@ def test_many_readers_and_threads_at_once(tmp_path):
     [
         ({"threads": "2"}, "threads must be an integer >= 1, got '2'"),
         ({"threads": 2.5}, "threads must be an integer >= 1, got 2.5"),
-        ({"stream": "a"}, "stream must be an integer, the number of a video track, got 'a'"),
+        ({"stream": "a"}, "stream must be an integer or None, got 'a'"),
         ({"stream": True}, "stream must be an integer"),
-        ({"decoder": 3}, "decoder must be 'pyav' or 'opencv', got 3"),
+        ({"decoder": 3}, "decoder must be a string or None, got 3"),
         ({"fps": "25"}, "fps must be a number > 0 and finite, 1,000,000 at most, got '25'"),
         ({"fps": 1e12}, "fps must be a number > 0"),
     ],
 )
 def test_an_option_of_a_wrong_kind_is_named(options, fault, tmp_path):
     path = vf.write(numbered(4, 32), tmp_path / "a.mp4", fps=25)
-    with pytest.raises(ValueError, match=fault):
+    with pytest.raises((TypeError, ValueError), match=fault):
         vf.open(path, **options)

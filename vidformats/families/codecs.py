@@ -7,13 +7,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from vidformats.families.movie import SMALLEST, Film, note, timing_for
+from vidformats.families.movie import FASTEST, SMALLEST, Film, note, timing_for
 from vidformats.source import Source
 from vidformats.threads import ordinary_priority
 from vidformats.timing import Timing
@@ -53,9 +52,6 @@ PRESET = {"libx264": "fast", "libx264rgb": "fast", "libx265": "fast", "libsvtav1
 ASKED = ("crf", "preset", "pix_fmt", "keyframe_interval", "tune")
 """Options that an encoder may refuse."""
 
-FASTEST = 1_000_000
-"""Frames per second at most: containers count in ticks of 32 bits."""
-
 
 @dataclass(frozen=True)
 class Coded(Film):
@@ -65,7 +61,7 @@ class Coded(Film):
     ----------
     codec : str
         FFmpeg's name of the encoder.
-    crf : int, optional
+    crf : float, optional
         Constant rate factor: 0 is the best, higher is smaller. Lossless codecs have none.
     preset : str, optional
         Time that the encoder takes, such as ``"veryfast"``.
@@ -89,7 +85,7 @@ class Coded(Film):
 
     codec: str = "libx264"
     fps: float | None = None
-    crf: int | None = None
+    crf: float | None = None
     preset: str | None = None
     keyframe_interval: int | None = None
     pix_fmt: str | None = None
@@ -101,15 +97,11 @@ class Coded(Film):
         """Refuse what would be ignored or fail late."""
         if self.crf is not None and self.codec in LOSSLESS:
             raise ValueError(f"{self.name or self.codec} keeps every bit; crf={self.crf} would lose some")
-        if self.crf is not None and not _is_number(self.crf):
-            raise ValueError(f"crf must be a number, got {self.crf!r}")
-        for name in ("preset", "pix_fmt", "tune"):
-            if not isinstance(value := getattr(self, name), str | None):
-                raise ValueError(f"{name} must be a string, got {value!r}")
-        every = self.keyframe_interval
-        if every is not None and (not _is_number(every) or every != int(every) or not 1 <= every < 1 << 31):
+        if self.crf is not None and not np.isfinite(self.crf):
+            raise ValueError(f"crf must be finite, got {self.crf}")
+        if (every := self.keyframe_interval) is not None and not 1 <= every < 1 << 31:
             raise ValueError(f"keyframe_interval must be an integer >= 1, got {every!r}")
-        if self.fps is not None and (not _is_number(self.fps) or not 0 < self.fps < np.inf):
+        if self.fps is not None and not 0 < self.fps < np.inf:
             raise ValueError(f"fps must be > 0, got {self.fps!r}")
 
     @property
@@ -192,11 +184,6 @@ class Coded(Film):
         if self.codec == "ffv1":
             options |= {"level": "3", "slicecrc": "1"}
         return {name: value for name, value in options.items() if value is not None}
-
-
-def _is_number(value: object) -> bool:
-    """Tell whether an option is a number; NaN is none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def _ticks(timing: Timing) -> list[int] | None:

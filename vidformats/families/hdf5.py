@@ -53,7 +53,7 @@ class H5(Format):
         if self.level is not None and (self.layout == "contiguous" or self.level not in range(10)):
             fits = "contiguous data can't be compressed" if self.layout == "contiguous" else "level must be 0 to 9"
             raise ValueError(f"{self.name}: {fits}, got level={self.level}")
-        if self.frames_per_chunk is not None and (self.layout != "frames" or self.frames_per_chunk < 1):
+        if self.frames_per_chunk is not None and (self.layout != "frames" or not 0 < self.frames_per_chunk < 1 << 31):
             fits = "must be >= 1" if self.layout == "frames" else "is for h5_frames"
             raise ValueError(f"{self.name}: frames_per_chunk {fits}, got {self.frames_per_chunk}")
 

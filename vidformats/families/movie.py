@@ -50,6 +50,9 @@ MARKS = (
 PACKETS = ((0, 188), (4, 192), (0, 204))
 """Where the packets of a transport stream begin with 0x47, and their length: TS, M2TS, and TS with error correction."""
 
+FASTEST = 1_000_000
+"""Frames per second at most: containers count in ticks of 32 bits."""
+
 USUAL_RATE = 25
 """Frames per second of frames that come without a rate."""
 
@@ -149,7 +152,8 @@ class Movie(Film):
         size = (width + pad[1], height + pad[0])
         fourcc = cv2.VideoWriter.fourcc(*self.fourcc)
         timing = timing_for(self.fps, video)
-        fps = timing.fps
+        if (fps := timing.fps) > FASTEST:
+            raise ValueError(f"fps must be {FASTEST:,} at most in {self.name}, got {fps:g}")
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, fps, size, True)
         if not writer.isOpened():
             _ask_the_disk(path)

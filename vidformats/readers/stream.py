@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -101,8 +100,6 @@ class StreamReader(Reader):
     ):
         if depth not in (None, 8, 16):
             raise ValueError(f"depth must be 8 or 16, got {depth!r}")
-        if stream is not None and (not isinstance(stream, Integral) or isinstance(stream, bool)):
-            raise ValueError(f"stream must be an integer, the number of a video track, got {stream!r}")
         if decoder not in (None, "pyav", "opencv"):
             raise ValueError(f"decoder must be 'pyav' or 'opencv', got {decoder!r}")
         self.source, self._stream, self._name = source, stream, decoder
