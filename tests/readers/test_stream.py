@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import vidformats as vf
+from vidformats.decoders.pyav import PyAVDecoder
 from vidformats.errors import FormatError
 from vidformats.readers.adapted import resized
 from vidformats.readers.stream import StreamReader
@@ -533,6 +534,35 @@ def test_many_readers_and_threads_at_once(tmp_path):
     [t.join() for t in threads]
     assert not wrong
     assert len(shared._idle) <= 8
+
+
+@pytest.mark.parametrize(("step", "length"), [(1, 1), (3, 1), (16, 1), (4, 4), (16, 4)])
+def test_requests_one_after_another_go_on(tmp_path, monkeypatch, step, length):
+    """Drained after each, the decoder began at the key frame again: a frame took eleven times as long."""
+    path = encode(tmp_path / "a.mp4", "libx264", 150, bf="3", g="150", **X264)
+    reader, fed = StreamReader(open_source(path)), []
+    decode = PyAVDecoder._decode
+    monkeypatch.setattr(PyAVDecoder, "_decode", lambda self, packet: (fed.append(packet), decode(self, packet)))
+    for first in range(60, 140, step):
+        frames = np.arange(first, first + length)
+        assert numbers_of(read(reader, frames, 1)) == frames.tolist()
+    assert len(fed) < 220, "two ways from the key frame, at most"
+
+
+def test_a_frame_that_does_not_come_is_not_sought_to_the_end(tmp_path, monkeypatch):
+    path = encode(tmp_path / "a.mp4", "libx264", 400, bf="0", g="400", **X264)
+    reader, fed = StreamReader(open_source(path)), []
+    decode = PyAVDecoder._decode
+
+    def lose(self, packet):
+        fed.append(packet)
+        if packet is None or packet.pts != 50:
+            decode(self, packet)
+
+    monkeypatch.setattr(PyAVDecoder, "_decode", lose)
+    with pytest.raises(FormatError, match="frame 50 cannot be decoded"):
+        read(reader, np.array([50]), 1)
+    assert len(fed) < 250
 
 
 @pytest.mark.parametrize(

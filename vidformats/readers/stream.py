@@ -31,6 +31,10 @@ PARTS, PART = 4, 32
 IDLE = 64 << 20
 """Bytes that the decoders kept for the next read may take, at least one of each kind."""
 
+NEARBY, FAR, SLACK = 16, 32, 64
+"""A decoder stays where it is, rather than to be drained, after a request up to so many frames behind the last, or
+which took more packets than `FAR`. It is drained if a frame has not come so many packets after its own."""
+
 HELD = 12
 """Frames that a decoder holds: those that others depend on, and those in its pool."""
 
@@ -175,8 +179,9 @@ class StreamReader(Reader):
     def _deliver(self, lent: Lent, plan: Plan, out: np.ndarray) -> None:
         """Put each wanted frame into its row; if a frame does not come, find out why."""
         at, wanted = 0, plan.frames
-        going_on = lent.reaches(int(wanted[0]), int(self._index.start[wanted[0]]))
         start, packets, most, ends = self._stretches(wanted)
+        going_on = lent.reaches(int(wanted[0]), int(start[0]))
+        nearby = 0 < wanted[0] - lent.frame <= NEARBY
         while at < len(wanted):
             end = int(ends[np.searchsorted(ends, at, "right")])
             key: int | None = None
@@ -184,9 +189,12 @@ class StreamReader(Reader):
                 key = int(start[at])
                 lent.decoder.seek(key)
                 lent.frame = -1
-            # A request that goes on where the last one ended will be followed by another one: nothing is drained.
-            stop = None if going_on and end == len(wanted) else int(most[end - 1])
-            came, proved = self._run(lent, key, packets[at:end].tolist(), plan.part(slice(at, end)), stop, out)
+            stop = int(most[end - 1])
+            needed = set(packets[at:end].tolist())
+            if end == len(wanted) and (going_on or nearby or stop - start[at] > FAR):
+                needed |= self._ahead(int(packets[end - 1]), stop)
+                stop += SLACK  # drained, it would have to begin at a key frame again
+            came, proved = self._run(lent, key, packets[at:end].tolist(), plan.part(slice(at, end)), stop, needed, out)
             at += came
             if at < end:
                 self._explain(int(wanted[at]), key, proved, going_on)
@@ -203,17 +211,23 @@ class StreamReader(Reader):
         ends = np.append(np.flatnonzero(start[1:] > most[:-1] + 1) + 1, len(wanted))
         return start, packets, most, ends
 
+    def _ahead(self, packet: int, stop: int) -> set[int]:
+        """Return what must not be skipped if the next request goes on: all packets of frames shown after this one."""
+        begin, order = max(0, stop - SLACK), self._index.order
+        return {*(begin + np.flatnonzero(order[begin:stop] > order[packet])).tolist(), *range(stop, stop + SLACK)}
+
     def _run(
         self,
         lent: Lent,
         key: int | None,
         packets: list[int],
         plan: Plan,
-        stop: int | None,
+        stop: int,
+        needed: set[int],
         out: np.ndarray,
     ) -> tuple[int, bool]:
         """Deliver frames without a jump; return how many came, and whether the key frame proved to be one."""
-        decoder, needed, proved = lent.decoder, set(packets), key is None
+        decoder, proved = lent.decoder, key is None
         for k, packet in enumerate(packets):
             while (place := decoder.next(stop, needed)) != packet:
                 if place is None:
