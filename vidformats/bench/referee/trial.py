@@ -20,6 +20,12 @@ from vidformats.bench.referee.roster import ADAPTERS, Home, Reader
 
 NUMBERED = Path(testing.__file__).with_name("numbered.py")
 
+BUGS = {
+    "AssertionError", "AttributeError", "KeyError", "MemoryError", "NameError", "SystemError", "TypeError",
+    "UnboundLocalError", "ZeroDivisionError",
+}  # fmt: skip
+"""Errors by which a reader breaks, rather than refuses a file; its answer counts as failed."""
+
 LIMIT = 60.0
 """Seconds that a cell may take."""
 
@@ -214,7 +220,7 @@ def trial(
     for place, answer in zip(places, given, strict=False):
         _count(cell, place, answer, known)
     rest = sum(map(len, places[len(given) :]))
-    if opening_failed or (access == "scan" and not end):
+    if cell.error.partition(":")[0] not in BUGS and (opening_failed or (access == "scan" and not end)):
         cell.refused = cell.asked if opening_failed else rest
     elif end == "hung":
         cell.hung += rest
@@ -230,7 +236,7 @@ def trial(
 def _count(cell: Cell, places: list[int], answer: dict[str, Any], known: Truth) -> None:
     """Add the answer to one call to a cell."""
     if "error" in answer:
-        if answer["error"].startswith("TypeError: expected a frame"):
+        if answer["error"].partition(":")[0] in BUGS:
             cell.failed += len(places)
         else:
             cell.refused += len(places)

@@ -28,19 +28,26 @@ class Video:
         if self.stream.frames:
             return int(self.stream.frames)
         if self.stream.duration:
-            return round(self.stream.duration * self.stream.time_base * self.stream.average_rate)
-        return round(self.container.duration / av.time_base * self.stream.average_rate)
+            return round(self.stream.duration * self.stream.time_base * self._rate())
+        if self.container.duration:
+            return round(self.container.duration / av.time_base * self._rate())
+        raise ValueError("PyAV tells no count of frames and no duration")
 
     def frame(self, i: int) -> Any:
         start = (self.stream.start_time or 0) * self.stream.time_base
         # Half a frame early, so that rounding in the file's time stamps does not skip to the next.
-        return self._first(start + (i - 0.5) / self.stream.average_rate, ends=False)
+        return self._first(start + (i - 0.5) / self._rate(), ends=False)
 
     def scan(self) -> Iterator[Any]:
         return (frame.to_ndarray(format="rgb24") for frame in self.container.decode(self.stream))
 
     def at(self, seconds: float) -> Any:
         return self._first(seconds, ends=True)
+
+    def _rate(self) -> Any:
+        if not self.stream.average_rate:
+            raise ValueError("PyAV tells no average rate, by which frames are numbered")
+        return self.stream.average_rate
 
     def _first(self, seconds: float, ends: bool) -> Any:
         """Return the first frame that begins, or ends, after a time."""
