@@ -97,7 +97,7 @@ class Helper:
             waiting.register(answers, selectors.EVENT_READ)
             if not waiting.select(max(seconds, 0.01)):
                 self.close()
-                raise Failed(f"took more than {seconds:.0f} s")
+                raise Failed(f"took more than {seconds:.3g} s")
         line = answers.readline()
         if line:
             return json.loads(line)
