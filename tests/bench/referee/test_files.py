@@ -26,7 +26,8 @@ def test_a_reader_that_is_wrong_on_a_file_is_told(tmp_path, monkeypatch):
     assert told[0] == f"{path}: 120 frames of 128 x 96, of a variable frame rate."
     assert told[1:3] == [f"{READERS[name].title}: agrees with FFmpeg on all 200 requests." for name in OURS]
     assert told[3].startswith("OpenCV, seek: returns the wrong frame on ")
-    assert told[4] == "Not installed: Nobody."
+    assert told[4] == f"  again: vidformats referee {path} --reader opencv-seek --seed 0"
+    assert told[5].startswith("Not installed: Nobody (no-such-package is not installed; ")
 
 
 def test_a_natural_picture_is_told_from_its_neighbours(tmp_path):

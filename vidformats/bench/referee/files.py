@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,19 +93,19 @@ def report(path: Path, readers: Sequence[Reader], seed: int = 0, seconds: float 
     kind = ", of a variable frame rate" if about["variable"] else ""
     part = "" if about["whole"] else f"; asked about the first {len(truth.looks)}"
     yield f"{path}: {about['frames']} frames of {truth.size[1]} x {truth.size[0]}{kind}{part}.", False
-    absent: list[Reader] = []
-    late: list[Reader] = []
+    absent: list[str] = []
+    late: list[str] = []
 
     def ask(place: int) -> Cell | None:
         reader = readers[place]
         try:
             found = home(reader)
             if time.monotonic() >= end:
-                late.append(reader)
+                late.append(reader.title)
                 return None
             process = Process(reader, found)
-        except (Missing, ImportError):
-            absent.append(reader)
+        except (Missing, ImportError) as error:
+            absent.append(f"{reader.title} ({str(error).splitlines()[0]})" if str(error) else reader.title)
             return None
         with process:
             left = max(1.0, end - time.monotonic())
@@ -115,9 +116,12 @@ def report(path: Path, readers: Sequence[Reader], seed: int = 0, seconds: float 
         for reader, cell in zip(readers, pool.map(ask, range(len(readers))), strict=True):
             if cell:
                 yield sentence(reader, cell)
+                if cell.wrong:
+                    again = f"vidformats referee {shlex.quote(str(path))} --reader {reader.name} --seed {seed}"
+                    yield f"  again: {again}", False
     for told, found in (("Not asked, for the time was over", late), ("Not installed", absent)):
         if found:
-            yield f"{told}: {'; '.join(reader.title for reader in found)}.", False
+            yield f"{told}: {'; '.join(found)}.", False
 
 
 def sentence(reader: Reader, cell: Cell) -> Line:

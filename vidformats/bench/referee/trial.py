@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 from vidformats import testing
 from vidformats.bench.referee import child
 from vidformats.bench.referee.questions import Truth, asked_of, requests, same, seed_of
-from vidformats.bench.referee.roster import ADAPTERS, Home, Reader
+from vidformats.bench.referee.roster import ADAPTERS, OURS, Home, Reader
 
 NUMBERED = Path(testing.__file__).with_name("numbered.py")
 
@@ -220,7 +220,7 @@ def trial(
     for place, answer in zip(places, given, strict=False):
         _count(cell, place, answer, known)
     rest = sum(map(len, places[len(given) :]))
-    if cell.error.partition(":")[0] not in BUGS and (opening_failed or (access == "scan" and not end)):
+    if not breaks(cell.reader, cell.error) and (opening_failed or (access == "scan" and not end)):
         cell.refused = cell.asked if opening_failed else rest
     elif end == "hung":
         cell.hung += rest
@@ -233,10 +233,22 @@ def trial(
     return cell
 
 
+def breaks(reader: str, error: str) -> bool:
+    """Tell whether an error is a fault of the reader's; ours refuses a file by `FormatError` or `ValueError` alone.
+
+    Examples
+    --------
+    >>> breaks("decord", "IndexError: no"), breaks("vidformats-pyav", "IndexError: no"), breaks("decord", "KeyError: 3")
+    (False, True, True)
+    """
+    kind = error.partition(":")[0]
+    return kind in BUGS or (reader in OURS and bool(kind) and kind not in ("FormatError", "ValueError"))
+
+
 def _count(cell: Cell, places: list[int], answer: dict[str, Any], known: Truth) -> None:
     """Add the answer to one call to a cell."""
     if "error" in answer:
-        if answer["error"].partition(":")[0] in BUGS:
+        if breaks(cell.reader, answer["error"]):
             cell.failed += len(places)
         else:
             cell.refused += len(places)
