@@ -227,7 +227,7 @@ def _case(
     }
 
 
-COLUMNS = ["clip", "access", "asked for", "advised", "frames/s", "best", "frames/s", "regret"]
+COLUMNS = ["clip", "access", "asked for", "advised: frames/s", "best: frames/s", "regret"]
 
 
 def summary(found: Sequence[Case]) -> str:
@@ -268,7 +268,8 @@ def report(figures: Mapping[str, Any]) -> str:
         rates = {one["name"]: one["warm"] for one in measured[case["clip"], case["access"]] if one["warm"]}
         cells = [case["clip"], case["access"].replace(",", ", "), case["wish"]]
         for name in (case["advised"], case["best"]):
-            cells += [name or "nothing fits", figure(interval(rates[name]).middle) if name in rates else "-"]
+            rate = f": {figure(interval(rates[name]).middle)}" if name in rates else ""
+            cells.append(f"{name or 'nothing fits'}{rate}")
         lines.append([*cells, told(case)])
     parts = [f"**{summary(found)}**", table(COLUMNS, lines, figures=False), machine_line(dict(figures))]
     return "\n\n".join(parts)
