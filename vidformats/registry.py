@@ -206,10 +206,10 @@ def check_types(name: str, function: Callable[..., Any], options: dict[str, Any]
     """
     hints = _hints(getattr(function, "__func__", function))
     for option, value in options.items():
-        kinds = [_TYPES.get(kind) for kind in get_args(hints.get(option)) or (hints.get(option),)]
-        known = [kind for kind in kinds if kind]
+        kinds = get_args(hints.get(option)) or (hints.get(option),)
+        known = [_TYPES[kind] for kind in kinds if kind in _TYPES]
         fits = isinstance(value, tuple(kind for _, these in known for kind in these))
-        if isinstance(value, bool) and bool not in (*get_args(hints.get(option)), hints.get(option)):
+        if isinstance(value, bool) and bool not in kinds:
             fits = False  # Python counts True as an integer
         if len(known) == len(kinds) and not fits:
             names = " or ".join(name for name, _ in known)
