@@ -100,6 +100,24 @@ class Colour(NamedTuple):
     alpha: bool = False
 
 
+class Parcel(NamedTuple):
+    """What a decoder needs besides packets.
+
+    Attributes
+    ----------
+    tag : str
+        Four characters that name the codec in an AVI file.
+    extradata : bytes
+        What the codec keeps outside its packets.
+    size : tuple of int
+        Height and width.
+    """
+
+    tag: str
+    extradata: bytes
+    size: tuple[int, int]
+
+
 @dataclass
 class Memo:
     """What one decoder of a file finds out, and the others of the same file need not find out again.
@@ -117,6 +135,8 @@ class Memo:
         Frames that a decoder held back at most.
     direct : bool
         Whether packets are their bytes in the file, and may be read past the demuxer.
+    parcel : Parcel or None
+        What many packets need to be decoded in one go, if they can be; see `picked`.
     """
 
     packets: Packets | None = None
@@ -125,6 +145,7 @@ class Memo:
     counts: bool = False
     depth: int = 0
     direct: bool = False
+    parcel: Parcel | None = None
 
 
 class Decoder(ABC):
@@ -223,3 +244,9 @@ def split(image: np.ndarray, out: np.ndarray, size: tuple[int, int] | None = Non
     else:
         # From lines with padding between them, OpenCV splits 20 times slower than a copy takes.
         cv2.split(np.ascontiguousarray(image), list(out))
+
+
+def into_bgr(image: np.ndarray, out: np.ndarray, shown: tuple[int, int] | None = None) -> None:
+    """Put a picture ``(H, W, 3)`` of OpenCV, BGR, into the planes of `out`, as `Decoder.into` does."""
+    height, width = shown or out.shape[1:]
+    split(image[:height, :width], out[::-1], out.shape[1:] if shown else None)

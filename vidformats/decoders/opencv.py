@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track, split
+from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track, into_bgr
 from vidformats.decoders.tracks import Tracks, tracks_of
 from vidformats.errors import FormatError, install
 from vidformats.opencv import cv2
@@ -177,8 +177,7 @@ class OpenCVDecoder(Decoder):
         image = self._retrieved()
         if image.shape[:2] != self.size:
             raise FormatError(self._path, f"expected frames of {self.size}, got one of {image.shape[:2]}")
-        height, width = shown or out.shape[1:]
-        split(image[:height, :width], out[::-1], out.shape[1:] if shown else None)
+        into_bgr(image, out, shown)
 
 
 CURE = f"PyAV may read it: {install('codecs')}"

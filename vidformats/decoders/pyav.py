@@ -15,7 +15,8 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Track, split
+from vidformats.decoders.base import NONE, Colour, Decoder, Memo, Packets, Parcel, Track, split
+from vidformats.decoders.picked import TAGS
 from vidformats.errors import FormatError
 from vidformats.storage.base import ByteSource
 
@@ -181,6 +182,7 @@ class PyAVDecoder(Decoder):
             self.fed = table.shape[1]
             self.memo.packets = self._packets(table, invisible)
             self.memo.direct = self._is_direct(self.memo.packets, first)
+            self.memo.parcel = self._parcel() if self.memo.direct else None
         return self.memo.packets
 
     def _looked_into(self, first: list[bytes], invisible: list[bool]) -> Iterator[Any]:
@@ -215,6 +217,14 @@ class PyAVDecoder(Decoder):
             and not packets.missing
             and all(self._source.read(size, offset) == data for offset, size, data in places)
         )
+
+    def _parcel(self) -> Parcel | None:
+        """Return what picked packets need, if OpenCV decodes and converts them as this decoder does."""
+        context, (height, width) = self._context, self.size
+        plain = context.pix_fmt in DIRECT and height % 2 == width % 2 == 0
+        if not plain or self.track.interlaced or context.reorder_depth or context.codec_tag not in TAGS:
+            return None
+        return Parcel(context.codec_tag, context.extradata or b"", self.size)
 
     def _packets(self, table: np.ndarray, invisible: list[bool]) -> Packets:
         missing = self._absent(table.shape[1])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidformats.decoders import open_decoder
-from vidformats.decoders.base import Decoder
+from vidformats.decoders import open_decoder, picked
+from vidformats.decoders.base import Decoder, into_bgr
 from vidformats.decoders.index import Index, index_of
 from vidformats.errors import FormatError, install
 from vidformats.format import Reader
@@ -27,6 +28,9 @@ LARGE = 300_000
 
 PARTS, PART = 4, 32
 """At most so many parts per thread, of at least so many packets: enough to even out the threads."""
+
+PICKS, LEAST = 2, 128
+"""Packets that are decoded in one go cost more to begin: so many parts per thread, and at least so many packets."""
 
 IDLE = 64 << 20
 """Bytes that the decoders kept for the next read may take, at least one of each kind."""
@@ -150,20 +154,28 @@ class StreamReader(Reader):
         inner = threads if len(parts) == 1 and self._pays(wanted) else 1
 
         def work(part: slice) -> None:
+            piece = plan.part(part)
+            if self._picked(piece, out):
+                return
             with self._lend(int(wanted[part.start]), inner) as lent:
-                self._deliver(lent, plan.part(part), out)
+                self._deliver(lent, piece, out)
 
         spread(work, parts, min(threads, len(parts)))
 
     def _parts(self, wanted: NDArray[np.int64], threads: int) -> list[slice]:
         """Cut a request at key frames into parts that cost about the same, to be decoded side by side."""
-        if threads == 1 or len(wanted) == 1:
+        parcel = self._memo.parcel
+        if len(wanted) == 1 or (threads == 1 and parcel is None):
             return [slice(0, len(wanted))]
         start, packets = self._index.start[wanted], self._index.packets[wanted]
         before = np.maximum.accumulate(np.concatenate(([-1], packets[:-1])))
         cuts = np.concatenate(([True], start[1:] > before[1:]))
         total = np.cumsum(packets + 1 - np.clip(np.maximum(start, before + 1), None, packets))
         n = min(threads * PARTS, max(int(total[-1]) // PART, threads))
+        long = int(total[-1]) // LEAST
+        if parcel is not None and long >= threads and (table := self._memo.packets) is not None:
+            taken = int(table.sizes[packets[0] : packets[-1] + 1].sum())
+            n = max(min(long, threads * PICKS), 2 * taken // picked.MOST)
         at = np.flatnonzero(cuts)
         goals = total[-1] * np.arange(1, n) / n
         chosen = np.unique(at[np.clip(np.searchsorted(total[at], goals), 0, len(at) - 1)])
@@ -200,6 +212,31 @@ class StreamReader(Reader):
                 self._explain(int(wanted[at]), key, proved, going_on)
                 start, packets, most, ends = self._stretches(wanted)  # the index may have lost a key frame
             going_on = False
+
+    def _picked(self, plan: Plan, out: np.ndarray) -> bool:
+        """Decode the packets of a part in one go, and its first frame the usual way too; tell whether all is right."""
+        packets, parcel = self._memo.packets, self._memo.parcel
+        if parcel is None or packets is None or len(plan.frames) < 2:
+            return False
+        start, places = self._index.start[plan.frames], self._index.packets[plan.frames]
+        if (places[1:] <= places[:-1]).any():
+            return False
+        steps = places + 1 - np.maximum(start, np.concatenate(([-1], places[:-1])) + 1)
+        needed = np.repeat(places + 1 - np.cumsum(steps), steps) + np.arange(steps.sum())
+        if len(needed) < LEAST or packets.hidden[needed].any() or packets.sizes[needed].sum() > picked.MOST:
+            return False
+        with self._lend(int(plan.frames[0]), 1) as lent:
+            self._deliver(lent, plan.part(slice(1)), out)
+        first, rows = out[plan.rows[0]].copy(), plan.rows.tolist()
+        images = picked.pictures(self.source, packets, parcel, needed, steps.tolist())
+        try:
+            for row, image in zip(rows, images, strict=True):
+                self._convert(partial(into_bgr, image), plan.crop, out[row])
+                if row == rows[0] and not np.array_equal(out[row], first):
+                    return False
+        except picked.Doubtful:
+            return False
+        return True
 
     def _stretches(self, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         """Return where each frame is decoded from, its packet, the last packet so far, and where stretches end.
@@ -241,7 +278,7 @@ class StreamReader(Reader):
                     return k, False
                 proved = True
             lent.frame = int(plan.frames[k])
-            self._convert(decoder, plan.crop, out[plan.rows[k]])
+            self._convert(decoder.into, plan.crop, out[plan.rows[k]])
         return len(packets), proved
 
     def _explain(self, frame: int, key: int | None, proved: bool, went_on: bool) -> None:
@@ -254,12 +291,12 @@ class StreamReader(Reader):
         fault = f"frame {frame} cannot be decoded: its packet, or one that it depends on, is damaged"
         raise FormatError(self.source.url, fault)
 
-    def _convert(self, decoder: Decoder, crop: Crop | None, out: np.ndarray) -> None:
+    def _convert(self, into: Callable[..., None], crop: Crop | None, out: np.ndarray) -> None:
         if not self.rotation and crop is None and out.flags.c_contiguous:
-            decoder.into(out, self._shown)
+            into(out, self._shown)
             return
         whole = np.empty(self._stored, self.dtype)
-        decoder.into(whole, self._shown)
+        into(whole, self._shown)
         if self.rotation:
             whole = np.rot90(whole, -self.rotation // 90, axes=(1, 2))
         out[...] = whole if crop is None else whole[crop]
