@@ -244,6 +244,14 @@ def test_a_manifest_of_a_folder(tmp_path):
     labelled = {"video": "{subject}_trial_{trial}.npy", "label": "{subject}_trial_{trial}_label.csv"}
     assert vf.manifest(tmp_path, labelled).path("label", 2) == str(tmp_path / "Bo_trial_1_label.csv")
 
+    (tmp_path / "Bo_trial_1_label.csv").rename(tmp_path / "Bo_trial_1_label.tsv")
+    with pytest.raises(
+        ValueError, match=r"Bo_1 has no label; sought: label by '.*\.csv'; files that .*Bo_trial_1_label.tsv"
+    ):
+        vf.manifest(tmp_path, labelled)
+    labelled["label"] = "{subject}_trial_{trial}_label.*sv"
+    assert vf.manifest(tmp_path, labelled).path("label", 2) == str(tmp_path / "Bo_trial_1_label.tsv")
+
 
 def test_names_that_do_not_tell_trials_apart(tmp_path):
     for name in ("Ann/1.npy", "Bo/1.npy", "Bo/2.npy", "Bo/2.h5", "Bo/.hidden.npy"):

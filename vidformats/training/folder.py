@@ -32,9 +32,10 @@ def manifest(
     folder : path-like
     pattern : str, or dict of str to str
         What a file's path in the folder looks like: ``"{subject}_trial_{trial}"``, ``"{subject}/{trial}.mp4"``.
-        What stands in braces becomes a column. A name holds no ``/``; ``*`` is anything but ``/``. Without an
-        extension, any will do but a table's. A dict has a pattern for each stream, which becomes a column of paths:
-        trials are the files of the same names. A single pattern makes the column ``path``.
+        What stands in braces becomes a column. A name holds no ``/``; ``*`` is anything but ``/``, as in ``.*sv`` for
+        tables in .csv and .tsv. Without an extension, any will do but a table's. A dict has a pattern for each
+        stream, which becomes a column of paths: trials are the files of the same names. A single pattern makes the
+        column ``path``.
     fps : float, optional
         Frames per second of the time line, such as 4 for labels at 4 Hz; then ``n_frames`` is what the shortest of
         a trial's files has of them. By default the time line is that of the first stream's own frames.
@@ -72,7 +73,7 @@ def manifest(
     found: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
     fitting = set()
     for stream, text in patterns.items():
-        rule, any_extension = expression(text), not re.search(r"\.\w+$", text)
+        rule, any_extension = expression(text), not re.search(r"\.[\w*]+$", text)
         for name in names:
             stem, extension = os.path.splitext(name)
             if any_extension and extension in TABLES:
@@ -87,9 +88,12 @@ def manifest(
     if not found:
         seen = first_few([repr(name) for name in names]) or "nothing"
         raise FileNotFoundError(f"{root}: no file fits {' or '.join(map(repr, patterns.values()))}; there is {seen}")
+    left = [name for name in names if name not in fitting]
     if lacking := [f"{_label(key)} has no {s}" for key, files in found.items() for s in patterns if s not in files]:
-        raise ValueError(f"{root}: every trial needs all streams: {first_few(lacking)}")
-    if left := [name for name in names if name not in fitting and not name.endswith(TABLES)]:
+        short = [f"{s} by {text!r}" for s, text in patterns.items() if any(s not in files for files in found.values())]
+        fault = f"{root}: every trial needs all streams: {first_few(lacking)}; sought: {', '.join(short)}"
+        raise ValueError(fault + (f"; files that fit no pattern: {first_few(left)}" if left else ""))
+    if left := [name for name in left if not name.endswith(TABLES)]:
         warnings.warn(f"{root}: {len(left)} files fit no pattern: {first_few(left)}", stacklevel=2)
 
     rows = []
