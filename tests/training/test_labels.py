@@ -31,6 +31,8 @@ def test_rows_hold_from_their_time_on(tmp_path):
         ("l.tsv", b"Time\tx\n0\t1\n0.5\t2\n"),
         ("l.csv", "seconds;x\n0,0;1\n0,5;2\n".encode("utf-16")),
         ("l.txt", b"x,t\n1,0:00:00\n2,0:00:00.5\n"),
+        ("l.csv", b",Time (s),x\n0,0,1\n1,0.5,2\n"),
+        ("l.csv", b"Unnamed: 0,timestamp [sec],x\n0,0,1\n1,0.5,2\n"),
     ],
 )
 def test_kinds_of_tables(tmp_path, name, data):
@@ -53,12 +55,15 @@ def test_parquet(tmp_path):
 @pytest.mark.parametrize(
     ("text", "options", "fault"),
     [
-        ("a,b\n1,2\n", {}, "needs one time column, named by time=; it has 'a', 'b'"),
+        ("a,b\n1,2\n", {}, "needs one time column, such as 'time'; it has 'a', 'b'; options="),
+        ("time (ms),b\n1,2\n", {}, "needs one time column"),
         ("time,t,b\n1,2,3\n", {}, "needs one time column"),
         ("time,b\n0,1\n1,2\n1,3\n", {}, "times must rise: row 3 has 1 after 1"),
         ("time,b\n0,1\n,2\n", {}, "expected seconds or h:mm:ss in 'time', got '' in row 2"),
         ("time,b\n", {}, "has no rows"),
-        ("time,b\n0,calm\n", {}, "has no column of numbers beside 'time'"),
+        ("time,b\n0,calm\n", {}, "has no column of numbers beside 'time'; 'b' has 'calm'"),
+        (",time\n0,1\n", {}, "has no column of numbers beside 'time'$"),
+        ("time,b,c\n0,1,2\n1,o,2\n2,3,4\n", {}, "expected a number in 'b', got 'o' in row 2; 'columns' among"),
         ("time,b\n0,calm\n", {"columns": ["b"]}, "expected a number in 'b', got 'calm' in row 1"),
         ("time,b\n0,\n", {"columns": "b", "dtype": "i4"}, "expected a number in 'b', got '' in row 1"),
         ("time,b\n0,1.5\n", {"columns": "b", "dtype": "i4"}, "int32 in 'b', got '1.5' in row 1"),
@@ -106,3 +111,50 @@ def test_tables_that_end_too_soon_are_named(tmp_path):
     with pytest.raises(vf.FormatError, match=r"1\.csv: ends at 10 s; the label of trial 'b' needs 19.75 s"):
         w.dataset(streams=["label"])
     assert w.dataset(w["trial"] == "a", streams=["label"])[4]["label"].ravel().tolist() == list(range(64, 80))
+
+
+def written(folder, *texts):
+    """Write tables, and return windows over a trial of 10 s at 4 Hz for each."""
+    names = [f"{k}.csv" for k in range(len(texts))]
+    for name, text in zip(names, texts, strict=True):
+        (folder / name).write_text(text)
+    table = {"trial": names, "n_frames": [40] * len(names), "fps": [4] * len(names), "label": names}
+    return vf.windows(table, size=8, hop=8, root=folder), table
+
+
+def rows(first, step=0.25, n=40):
+    return "time,x\n" + "".join(f"{first + k * step},{k}\n" for k in range(n))
+
+
+def test_tables_of_other_columns_are_not_mixed(tmp_path):
+    text = "time,x,y\n" + "".join(f"{k / 4},{k},{-k}\n" for k in range(40))
+    for other in (text.replace("x,y", "y,x"), text.replace("x,y", "x,z"), rows(0)):
+        w, _ = written(tmp_path, text, other, text)
+        with pytest.raises(vf.FormatError, match=r"1\.csv: 1 of 3 tables hold other columns of numbers than 'x', 'y'"):
+            w.dataset(streams=["label"])
+        ds = w.dataset(streams=["label"], options={"label": {"columns": ["x"]}})
+        assert {sample["label"].shape for sample in ds} == {(8, 1)}
+        w.dataset(w["trial"] == "1.csv", streams=["label"])
+
+
+def test_a_table_with_a_clock_of_its_own_is_told(tmp_path, recwarn):
+    """Seconds since 1970, a recording that was begun later, and milliseconds."""
+    w, table = written(tmp_path, rows(1.7e9), rows(0), rows(-11))
+    with pytest.raises(
+        vf.FormatError, match=r"has rows from 1700000000 to 1700000010 s, .* from 0 to 10 s and meets none"
+    ):
+        w.dataset(w["trial"] == "0.csv", streams=["label"])
+    with pytest.raises(vf.FormatError, match=r"2\.csv: ends at -1 s"):
+        w.dataset(w["trial"] == "2.csv", streams=["label"])
+    w.dataset(w["trial"] == "1.csv", streams=["label"])
+    begun = vf.windows(table | {"label.start": [1.7e9, "", -11]}, size=8, hop=8, root=tmp_path)
+    assert all(sample["mask"].all() for sample in begun.dataset(streams=["label"]))
+
+    w, table = written(tmp_path, rows(0), rows(3), rows(0, 250), rows(3, n=30), rows(0, n=400))
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=r"2 tables begin after .*1\.csv has rows from 3 to 13 s.*2\.csv has") as told:
+        w.dataset(streams=["label"])
+    assert len(told) == 1
+    begun = vf.windows(table | {"label.start": ["", 3, 0, "", ""]}, size=8, hop=8, root=tmp_path)
+    begun.dataset(streams=["label"])
+    assert len(recwarn.list) == 0

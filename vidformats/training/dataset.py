@@ -17,8 +17,9 @@ from vidformats.shared import Pool, SharedInteger
 from vidformats.training.augment import Augment, draw
 from vidformats.training.collate import Sample, Samples, collate, tell_torch
 from vidformats.training.grid import Grid
+from vidformats.training.labels import Labels, differing
 from vidformats.training.sampler import ResumableSampler
-from vidformats.training.streams import Clock, Source, Stream, missing_files
+from vidformats.training.streams import CURE, Clock, Source, Stream, missing_files
 from vidformats.training.tables import first_few, whole
 from vidformats.video import Video
 
@@ -188,7 +189,9 @@ class WindowDataset(_Dataset):
             count = f"{len(missing)} of {len(trials) * len(streams)} files are not there: " if len(missing) > 1 else ""
             raise FileNotFoundError(count + first_few(missing, between="; "))
         rates = [Fraction(1), *(rate for stream in streams for rate in stream.rates(manifest))]
-        faults, doubts = [], []
+        faults: list[FormatError] = []
+        doubts: list[str] = []
+        misplaced: list[str] = []
         for stream, trial in itertools.product(streams, trials):
             timed = stream.rate_of(manifest, trial, None) is None
             if not check and not timed:
@@ -202,9 +205,13 @@ class WindowDataset(_Dataset):
                 faults.append(error)
                 continue
             faults += [FormatError(source.path, fault)] if fault else []
-            doubts += [doubt] if doubt else []
+            (misplaced if isinstance(source, Labels) else doubts).extend([doubt] if doubt else [])
             rates += [clock.rate] if isinstance(source, Video) else []  # a table's rows have no phases
             self._sources[stream.name, trial] = source, clock
+        for name in self.streams:
+            tables = [source for (stream, _), (source, _) in self._sources.items() if stream == name]
+            mixed = differing([table for table in tables if isinstance(table, Labels)])
+            faults += [mixed] if mixed else []
         if len(faults) == 1:
             raise faults[0]
         if faults:
@@ -214,6 +221,10 @@ class WindowDataset(_Dataset):
             count = f"{len(doubts)} of {len(trials) * len(streams)} files are longer than it says"
             told = f"{manifest.source}: {count}: {first_few(doubts)}"
             warnings.warn(f"{told}; right if recordings ran on, wrong if their rate is another", stacklevel=4)
+        if misplaced:
+            told = f"{manifest.source}: {len(misplaced)} tables begin after their trials and go on after them, or meet "
+            told += f"them with one row: {first_few(misplaced, between='; ')}; if that is wrong, {CURE.format('NAME')}"
+            warnings.warn(told, stacklevel=4)
         for name in self.streams:
             if name not in self._augments:
                 self._mind_sizes(name)

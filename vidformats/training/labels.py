@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +12,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidformats.errors import FormatError
-from vidformats.training.tables import is_missing, read_table, seconds
+from vidformats.training.tables import first_few, is_missing, read_table, seconds
 
 TIMES = ("time", "times", "seconds", "second", "sec", "t", "timestamp", "time_s")
-"""Names by which a time column is found, in upper or lower case."""
+"""Names by which a time column is found, in upper or lower case, with or without their unit, as in ``Time (s)``."""
+
+UNIT = re.compile(r"\s*[(\[]\s*s(ec(ond)?s?)?\s*[)\]]$")
+INDEX = re.compile(r"(Unnamed: \d+)?")
+"""What pandas calls a column that numbers the rows."""
+
+MOSTLY = 0.5
+"""Part of a column's entries that are numbers, above which it is a column of numbers with a slip in it."""
+
+
+def is_time(name: str) -> bool:
+    """Tell whether a column of this name holds times in seconds."""
+    return UNIT.sub("", name.strip().casefold()) in TIMES
 
 
 class Labels:
@@ -29,7 +43,8 @@ class Labels:
         The column with the times: seconds, rising, or ``h:mm:ss.s``; by default one called ``time``, ``seconds``,
         ``timestamp`` or the like.
     columns : str or sequence of str, optional
-        Those to read: one name gives ``(T,)``, several ``(T, K)``. By default all columns of numbers.
+        Those to read: one name gives ``(T,)``, several ``(T, K)``. By default all columns of numbers but one without
+        a name, which is an index.
     dtype : dtype
         Of the values. An empty entry is NaN.
     hold : float, seconds, optional
@@ -71,10 +86,11 @@ class Labels:
         self.path = os.path.abspath(os.fspath(path))
         table = read_table(self.path)
         if time is None:
-            found = [name for name in table.columns if name.casefold() in TIMES]
+            found = [name for name in table.columns if is_time(name)]
             if len(found) != 1:
                 there = ", ".join(map(repr, table.columns))
-                raise FormatError(self.path, f"needs one time column, named by time=; it has {there}")
+                cure = 'options={"label": {"time": NAME}} names the one of the stream \'label\''
+                raise FormatError(self.path, f"needs one time column, such as 'time'; it has {there}; {cure}")
             time = found[0]
         exact = [seconds(self._dotted(entry, table.decimal)) for entry in table.column(time)]
         for k, (entry, when) in enumerate(zip(table.columns[time], exact, strict=True)):
@@ -85,18 +101,22 @@ class Labels:
             raise FormatError(self.path, "has no rows")
         if len(back := np.flatnonzero(np.diff(self.times) <= 0)):
             was, now = self.times[back[0]], self.times[back[0] + 1]
-            raise FormatError(self.path, f"times must rise: row {back[0] + 2} has {now:g} after {was:g}")
+            raise FormatError(self.path, f"times must rise: row {back[0] + 2} has {now:.12g} after {was:.12g}")
         names = [columns] if isinstance(columns, str) else columns
         if names is None:
-            names = [name for name in table.columns if name != time and self._is_of_numbers(table, name)]
+            others = [name for name in table.columns if name != time and not INDEX.fullmatch(name)]
+            names = [name for name in others if self._is_of_numbers(table, name)]
             if not names:
-                raise FormatError(self.path, f"has no column of numbers beside {time!r}")
+                seen = "".join(f"; {name!r} has {table.columns[name][0]!r}" for name in others[:3])
+                raise FormatError(self.path, f"has no column of numbers beside {time!r}{seen}")
         values = np.empty((len(self.times), len(names)), dtype)
         for k, name in enumerate(names):
             for row, entry in enumerate(table.column(name)):
                 value = np.nan if is_missing(entry) else table.number(entry)
                 if value is None or (value is np.nan and values.dtype.kind != "f"):
-                    raise FormatError(self.path, f"expected a number in {name!r}, got {entry!r} in row {row + 1}")
+                    cure = "" if columns else "; 'columns' among the stream's options chooses others"
+                    fault = f"expected a number in {name!r}, got {entry!r} in row {row + 1}{cure}"
+                    raise FormatError(self.path, fault)
                 values[row, k] = value if values.dtype.kind == "f" else int(value)
                 if values.dtype.kind != "f" and values[row, k] != value:
                     fault = f"expected a number of {values.dtype} in {name!r}, got {entry!r} in row {row + 1}"
@@ -117,7 +137,7 @@ class Labels:
     @staticmethod
     def _is_of_numbers(table: Any, name: str) -> bool:
         entries = [entry for entry in table.columns[name] if not is_missing(entry)]
-        return bool(entries) and all(table.number(entry) is not None for entry in entries)
+        return sum(table.number(entry) is not None for entry in entries) > MOSTLY * len(entries)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -138,3 +158,18 @@ class Labels:
             return values
         out[...] = values
         return out
+
+
+def differing(tables: Sequence[Labels]) -> FormatError | None:
+    """Return the error that tables of one stream hold different columns, which a batch would mix up; else None."""
+    usual = Counter(tuple(table.columns) for table in tables).most_common(1)
+    odd = [table for table in tables if tuple(table.columns) != usual[0][0]]
+    if not odd:
+        return None
+    found = first_few([f"{os.path.basename(table.path)} has {_listed(table.columns)}" for table in odd])
+    fault = f"{len(odd)} of {len(tables)} tables hold other columns of numbers than {_listed(usual[0][0])}: {found}"
+    return FormatError(odd[0].path, f"{fault}; 'columns' among the stream's options chooses those that all have")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))

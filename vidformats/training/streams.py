@@ -35,6 +35,8 @@ ROUNDED = 0.0006
 
 AUTO = "auto"
 
+CURE = "the column {}.start tells where the trial begins on a table's clock, and times must be seconds"
+
 Source = Video | Labels
 
 
@@ -242,11 +244,23 @@ class Stream:
             begin + float(shift or 0) + self.shift * usual,
             line,
         )
-        last = begin + (n_frames - 1) / line
-        if last <= end + NEAR * max(usual, 1 / line):
+        last, near, owner = begin + (n_frames - 1) / line, NEAR * max(usual, 1 / line), self._owner(manifest, trial)
+        if last > end + near:
+            needs = f"{owner} needs {last:.6g} s, for n_frames={n_frames} in {manifest.source}"
+            return clock, f"ends at {end:.6g} s; {needs}", ""
+        if not isinstance(source, Labels):
             return clock, "", ""
-        needs = f"{self._owner(manifest, trial)} needs {last:.6g} s, for n_frames={n_frames} in {manifest.source}"
-        return clock, f"ends at {end:.6g} s; {needs}", ""
+        met = np.unique(source.at(clock.begin + np.arange(n_frames) / line))
+        met = met[(met >= 0) & (met < len(source))]
+        lies = (
+            f"has rows from {times[0]:.10g} to {end:.10g} s, {owner} lies from {begin:.10g} to {last + 1 / line:.10g} s"
+        )
+        if not len(met):
+            return clock, f"{lies} and meets none; {CURE.format(self.name)}", ""
+        beyond = end > last + 1 / line + near
+        if start is None and beyond and (times[0] > begin + near or len(met) == 1 < len(source)):
+            return clock, "", f"{source.path} {lies}"
+        return clock, "", ""
 
 
 def _eased(frames: Fraction) -> Fraction:

@@ -9,7 +9,7 @@ from typing import Any
 from vidformats.errors import FormatError
 from vidformats.tools.checks.facts import IMAGES
 from vidformats.tools.checks.walk import MEDIA, TABLES
-from vidformats.training.labels import TIMES, Labels
+from vidformats.training.labels import Labels, is_time
 from vidformats.training.tables import is_missing, read_table
 
 PEOPLE = (
@@ -107,9 +107,9 @@ def read(path: str) -> Table:
         if any(not is_missing(e) for e in entries)
         and all(is_missing(e) or given.number(e) is not None for e in entries)
     }
-    lost = {name: sum(map(is_missing, entries)) for name, entries in numbers.items() if name not in TIMES}
+    lost = {name: sum(map(is_missing, entries)) for name, entries in numbers.items() if not is_time(name)}
     table.missing = ", ".join(f"{n} of {table.rows} entries of {name!r}" for name, n in lost.items() if n)
-    if sum(name in TIMES for name in columns) == 1:
+    if sum(map(is_time, columns)) == 1:
         table.kind = "labels"
         try:
             labels = Labels(path)
