@@ -4,7 +4,8 @@
     python examples/train.py --data my_folder     # on yours: my_folder/manifest.csv
 
 The manifest has the columns trial, subject, n_frames, fps, video and label; n_frames and fps are those of the
-labels, and ``--rate`` says how many frames of video there are for each: ``auto`` for movies, whatever their rates.
+labels. Movies are read by their own time, whatever their rates; ``--rate`` says how many frames of video there are
+for each label if files have no time.
 Labels are arrays, or tables with a column of seconds. Needs
 ``pip install '.[codecs,torch]' scikit-learn matplotlib``.
 """
@@ -87,7 +88,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("trained"), help="where the outputs go [trained]")
     parser.add_argument("--size", type=int, default=48, help="samples in a window [48]")
     parser.add_argument("--hop", type=int, default=32, help="samples from window to window [32]")
-    parser.add_argument("--rate", default=str(MADE_RATE), help=f"frames of video for each label, or auto [{MADE_RATE}]")
+    parser.add_argument("--rate", default="auto", help="frames of video for each label, or auto: by their time [auto]")
     parser.add_argument("--scale", type=int, help="height and width that video is scaled to; as it is by default")
     parser.add_argument("--epochs", type=int, default=8, help="times over the training windows [8]")
     parser.add_argument("--batch", type=int, default=4, help="windows in a batch [4]")
@@ -98,6 +99,7 @@ def main():
         args.data = args.out / "data"
         args.data.mkdir(exist_ok=True)
         make_data(args.data)
+        args.rate = MADE_RATE
     torch.manual_seed(0)
 
     windows = vf.windows(args.data / "manifest.csv", args.size, args.hop)
@@ -123,6 +125,7 @@ def main():
         sample = dataset[0]
         network = Network(sample["video"].shape[1], int(np.prod(sample["label"].shape[1:])))
         optimizer = torch.optim.Adam(network.parameters(), 2e-3)
+        loss = torch.tensor(torch.nan)  # if no window has a label
         for epoch in range(args.epochs):
             dataset.set_epoch(epoch)  # each label meets another of its frames of video
             for batch in loader:

@@ -16,6 +16,7 @@ from vidformats.tools.doctor import doctor
 from vidformats.tools.info import info
 from vidformats.tools.verify import verify
 from vidformats.training.folder import manifest
+from vidformats.training.restore import Restored
 from vidformats.training.windows import windows
 from vidformats.video import Video, load, open
 from vidformats.writing import write
@@ -24,6 +25,7 @@ __all__ = [
     "Format",
     "FormatError",
     "Reader",
+    "Restored",
     "Source",
     "Video",
     "__version__",

@@ -272,3 +272,15 @@ def test_names_that_do_not_tell_trials_apart(tmp_path):
         vf.manifest(tmp_path, "*.npy")
     with pytest.raises(FileNotFoundError, match="expected a folder"):
         vf.manifest(tmp_path / "nowhere", "{trial}")
+
+
+@pytest.mark.parametrize("name", ["~/m.csv", "lists\\m.csv", "caf\u0065\u0301.csv", "m.csv"])
+def test_a_manifest_that_is_not_there_is_hinted(tmp_path, monkeypatch, name):
+    (tmp_path / "lists").mkdir()
+    for path in ("lists/m.csv", "caf\u00e9.csv"):
+        (tmp_path / path).write_text("trial,n_frames\na,4\n")
+    monkeypatch.chdir(tmp_path)
+    hints = {"~": "'~' is not expanded", "l": r"'\\' becomes '/'", "c": "Unicode form NFC", "m": "No such file"}
+    with pytest.raises(FileNotFoundError, match=hints[name[0]]) as told:
+        vf.windows(name, 4, 4)
+    assert told.value.filename == name

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 import vidformats as vf
 from tests.training.test_windows import ragged, reference, table
-from vidformats.training.restore import Restored
 
 
 def plain(case, weights, predict, last):
@@ -271,7 +270,7 @@ def test_parts_of_several_processes_make_the_whole(case, reduce, n_ranks, batch,
         if rank % 2:
             part[next(iter(part))]  # whoever looks in between changes nothing
         parts.append(pickle.loads(pickle.dumps(part)))
-    merged = Restored.merge(parts)
+    merged = vf.Restored.merge(parts)
     assert list(merged) == list(whole)
     for name in whole:
         np.testing.assert_allclose(merged[name], whole[name], rtol=1e-12)
@@ -281,13 +280,13 @@ def test_parts_that_do_not_belong_together():
     w, other = vf.windows(table([10]), size=4, hop=2), vf.windows(table([10]), size=4, hop=3)
     for parts in ([], [w.restore(), other.restore()], [w.restore(), w.restore("last")]):
         with pytest.raises(ValueError, match="expected"):
-            Restored.merge(parts)
+            vf.Restored.merge(parts)
     one, two = w.restore(), w.restore()
     for part in (one, two):
         for row in (1, 2):
             part.add([row], np.ones((1, 4)))
     with pytest.raises(ValueError, match="windows 1 are in two parts"):
-        Restored.merge([one, two])
-    empty = Restored.merge([w.restore(missing=0), w.restore(missing=0)])
+        vf.Restored.merge([one, two])
+    empty = vf.Restored.merge([w.restore(missing=0), w.restore(missing=0)])
     assert len(empty) == 0
     assert empty["t0"].tolist() == [0] * 10

@@ -145,6 +145,12 @@ def test_leave_one_subject_out(six):
     assert tested == [{"Ann"}, {"Bo"}, {"Cy"}, {"Dee"}]
 
 
+@pytest.mark.parametrize("splitter", [5, "GroupKFold", selection.GroupKFold, None])
+def test_what_is_no_splitter_is_named(six, splitter):
+    with pytest.raises(TypeError, match=r"splitter must have split\(X, y, groups\), such as GroupKFold\(5\), got"):
+        next(six.split(splitter))
+
+
 @pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
 def test_overlap_is_refused(six):
     with pytest.raises(ValueError, match="same subject into training and test: Ann, Bo, Cy;"):

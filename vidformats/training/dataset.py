@@ -19,7 +19,7 @@ from vidformats.training.collate import Sample, Samples, collate, tell_torch
 from vidformats.training.grid import Grid
 from vidformats.training.labels import Labels, differing
 from vidformats.training.sampler import ResumableSampler
-from vidformats.training.streams import CURE, Clock, Source, Stream, missing_files
+from vidformats.training.streams import Clock, Source, Stream, missing_files
 from vidformats.training.tables import first_few, whole
 from vidformats.video import Video
 
@@ -222,9 +222,8 @@ class WindowDataset(_Dataset):
             told = f"{manifest.source}: {count}: {first_few(doubts)}"
             warnings.warn(f"{told}; right if recordings ran on, wrong if their rate is another", stacklevel=4)
         if misplaced:
-            told = f"{manifest.source}: {len(misplaced)} tables begin after their trials and go on after them, or meet "
-            told += f"them with one row: {first_few(misplaced, between='; ')}; if that is wrong, {CURE.format('NAME')}"
-            warnings.warn(told, stacklevel=4)
+            count = f"{len(misplaced)} of {len(trials) * len(streams)} files may have another clock or unit of time"
+            warnings.warn(f"{manifest.source}: {count}: {first_few(misplaced, between='; ')}", stacklevel=4)
         for name in self.streams:
             if name not in self._augments:
                 self._mind_sizes(name)

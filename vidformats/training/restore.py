@@ -242,7 +242,7 @@ class Restored(Mapping[str, NDArray[Any]]):
         >>> parts = [w.restore(), w.restore()]
         >>> parts[0].add([0, 1], np.array([[0.0, 1.0], [2.0, 3.0]]))
         >>> parts[1].add([2, 0], np.array([[4.0, 5.0], [0.0, 1.0]]))
-        >>> Restored.merge(parts)["a"].tolist()
+        >>> vf.Restored.merge(parts)["a"].tolist()
         [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
         """
         parts = list(parts)

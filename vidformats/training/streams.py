@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import unicodedata
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from vidformats.errors import FormatError
 from vidformats.training.labels import Labels
 from vidformats.training.manifest import Manifest
-from vidformats.training.tables import SUFFIXES, is_missing, number, seconds, whole
+from vidformats.training.tables import SUFFIXES, hint, is_missing, number, seconds, whole
 from vidformats.video import Video
 
 FINEST = 1001
@@ -34,8 +33,6 @@ ROUNDED = 0.0006
 """Seconds by which times of frames may be off: Matroska rounds them to a millisecond."""
 
 AUTO = "auto"
-
-CURE = "the column {}.start tells where the trial begins on a table's clock, and times must be seconds"
 
 Source = Video | Labels
 
@@ -250,16 +247,17 @@ class Stream:
             return clock, f"ends at {end:.6g} s; {needs}", ""
         if not isinstance(source, Labels):
             return clock, "", ""
+        cure = f"the column {self.name}.start tells where the trial begins on its clock, and times must be seconds"
         met = np.unique(source.at(clock.begin + np.arange(n_frames) / line))
         met = met[(met >= 0) & (met < len(source))]
         lies = (
             f"has rows from {times[0]:.10g} to {end:.10g} s, {owner} lies from {begin:.10g} to {last + 1 / line:.10g} s"
         )
         if not len(met):
-            return clock, f"{lies} and meets none; {CURE.format(self.name)}", ""
+            return clock, f"{lies} and meets none; {cure}", ""
         beyond = end > last + 1 / line + near
         if start is None and beyond and (times[0] > begin + near or len(met) == 1 < len(source)):
-            return clock, "", f"{source.path} {lies}"
+            return clock, "", f"{source.path} {lies}; if that is wrong, {cure}"
         return clock, "", ""
 
 
@@ -334,17 +332,5 @@ def missing_files(manifest: Manifest, streams: Sequence[Stream], trials: Sequenc
             path = manifest.path(stream.column, trial)
             if not os.path.exists(path):
                 owner = f"the {stream.name} of trial {manifest.trials[trial]!r} is not there"
-                missing.append(f"{path}: {owner}{_hint(str(manifest.columns[stream.column][trial]), path)}")
+                missing.append(f"{path}: {owner}{hint(str(manifest.columns[stream.column][trial]), path)}")
     return missing
-
-
-def _hint(entry: str, path: str) -> str:
-    if entry.startswith("~"):
-        return "; '~' is not expanded: write the folder out, or use os.path.expanduser"
-    if "\\" in entry and os.path.exists(path.replace("\\", "/")):
-        return "; it is if '\\' becomes '/', as paths of Windows must here"
-    forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
-    for form in forms:
-        if (other := unicodedata.normalize(form, path)) != path and os.path.exists(other):
-            return f"; it is by a name that looks the same, in Unicode form {form}"
-    return ""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import codecs
 import csv
+import errno
 import io
 import math
 import operator
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -66,6 +68,8 @@ def read_table(path: str | os.PathLike[str]) -> Table:
 
     Raises
     ------
+    FileNotFoundError
+        If it is not there; the message says what the reason may be.
     FormatError
         If it is not such a table; the message names the line.
     ImportError
@@ -74,6 +78,9 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     path = Path(path)
     if path.is_dir():
         raise FormatError(path, "is a folder, expected a table; vidformats.manifest(folder, pattern=...) makes one")
+    if not path.exists():
+        reason = hint(str(path), str(path)) or hint("", os.path.abspath(path))
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT) + reason, str(path))
     data = path.read_bytes()
     if data[:4] == b"PAR1":
         return Table(str(path), _parquet(path))
@@ -218,3 +225,16 @@ def whole(value: Any, what: str, hint: str = "") -> int:
 def first_few(items: Sequence[str], most: int = 5, between: str = ", ") -> str:
     """Return the first items in one line, and whether there are more."""
     return between.join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
+
+
+def hint(entry: str, path: str) -> str:
+    """Return why a path may not be there, as the end of a sentence; empty if nothing shows."""
+    if entry.startswith("~"):
+        return "; '~' is not expanded: write the folder out, or use os.path.expanduser"
+    if "\\" in entry and os.path.exists(path.replace("\\", "/")):
+        return "; it is if '\\' becomes '/', as paths of Windows must here"
+    forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+    for form in forms:
+        if (other := unicodedata.normalize(form, path)) != path and os.path.exists(other):
+            return f"; it is by a name that looks the same, in Unicode form {form}"
+    return ""

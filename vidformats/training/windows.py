@@ -49,6 +49,8 @@ class Windows(Grid):
 
         Raises
         ------
+        TypeError
+            If the splitter is none.
         ValueError
             If the splitter puts windows of one subject on both sides; the message names them.
         FormatError
@@ -63,6 +65,8 @@ class Windows(Grid):
         >>> [(train.tolist(), test.tolist()) for train, test in w.split(LeaveOneGroupOut())]
         [([2], [0, 1]), ([0, 1], [2])]
         """
+        if not callable(getattr(splitter, "split", None)) or isinstance(splitter, (str, type)):
+            raise TypeError(f"splitter must have split(X, y, groups), such as GroupKFold(5), got {splitter!r}")
         chosen = self.rows if rows is None else self.select(rows)
         column = np.repeat(self.manifest.identities(by), np.diff(self.first_rows))[chosen]
         names, groups = np.unique(column, return_inverse=True)
