@@ -230,4 +230,4 @@ def test_an_odd_file_is_named_if_streams_differ_too():
         items[k].shape = (8, 3, 20, 20)
     found = [one for one in mixed(items, "s") if one.code == "VF041"]
     assert [one.path for one in found] == ["s/t3_face.npy", "s/t4_body.npy"]
-    assert "11 of 12 others have frames of 16 x 16" in found[0].message
+    assert "11 of all 12 have frames of 16 x 16 (height x width)" in found[0].message

@@ -6,6 +6,7 @@ from tests.tools.advice.made import around, result
 from vidformats.tools.advice import decide
 from vidformats.tools.advice.candidates import AS_IS
 from vidformats.tools.advice.decide import Wants, changes, choose, frontier, interval, misses, rate
+from vidformats.tools.advice.report import tie
 
 NPY = result("npy", around(1000), 10e9, plain=1)
 H5 = result("h5", around(995), 10e9, plain=2)
@@ -24,6 +25,16 @@ def test_the_fastest_wins_and_the_plainest_of_equals():
 def test_of_equals_the_smallest_is_chosen():
     small = result("png", around(990), 3e9, plain=9)
     assert choose([NPY, H5, small], Wants()).winner is small
+
+
+def test_a_tie_tells_why_it_went_to_this_one():
+    behind = result("h5_frames", around(900, 0.15), 1e9, plain=3)
+    choice = choose([NPY, H5, behind], Wants())
+    assert (choice.winner, choice.equals) == (NPY, [NPY, H5, behind])
+    assert tie(NPY, [H5, behind]).endswith(
+        "h5, h5_frames: their intervals overlap, but what is smaller is more often slower"
+    )
+    assert tie(NPY, [H5]).endswith("of equals it is the smallest, or the plainest of one size")
 
 
 def test_a_wide_interval_alone_does_not_win():

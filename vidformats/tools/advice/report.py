@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vidformats.tools.advice.access import Access
 from vidformats.tools.advice.candidates import AS_IS
-from vidformats.tools.advice.decide import Choice, Interval, Result, Wants, figure, misses, rate, size
+from vidformats.tools.advice.decide import ALIKE, Choice, Interval, Result, Wants, figure, misses, rate, size
 from vidformats.tools.advice.sample import Collection
 
 COLUMNS = (
@@ -73,6 +74,14 @@ class Advice:
         return text(self)
 
 
+def tie(winner: Result, others: Sequence[Result]) -> str:
+    """Return which candidates are as fast within what was measured, and why this one was taken."""
+    names = ", ".join(result.name for result in others[:4]) + (" and others" if len(others) > 4 else "")
+    if any(ALIKE * result.nbytes < winner.nbytes for result in others):
+        return f"A tie with {names}: their intervals overlap, but what is smaller is more often slower"
+    return f"A tie with {names}: of equals it is the smallest, or the plainest of one size"
+
+
 def sentence(advice: Advice) -> str:
     """Return the answer and its reason in a sentence or two."""
     choice, wants = advice.choice, advice.wants
@@ -94,8 +103,7 @@ def sentence(advice: Advice) -> str:
         enough = "enough" if found.low >= wants.need else "which is not enough"
         told += f"; {_step(advice)}, {enough}"
     if others:
-        names = ", ".join(result.name for result in others[:4]) + (" and others" if len(others) > 4 else "")
-        told += f". A tie with {names}: of equals it is the smallest, or the plainest of one size"
+        told += f". {tie(winner, others)}"
     else:
         told += f". Of {len(choice.ranked)} candidates {_condition(advice)} it is the fastest"
     return told + "."

@@ -57,7 +57,7 @@ def _said(value: Any) -> str:
 
 
 PROPERTIES: dict[str, tuple[Callable[[Facts], Any], str]] = {
-    "VF041": (_side, "frames of {}"),
+    "VF041": (_side, "frames of {} (height x width)"),
     "VF042": (_rate, "{} frames per second"),
     "VF043": (_depth, "{} bits"),
     "VF044": (_colour, "colours of {}"),
@@ -92,7 +92,7 @@ def _odd(code: str, text: str, valued: list[tuple[Facts, Any]], root: str) -> It
             cure = _cure(usual, valued)
             if len(odd) <= max(1, FEW * len(valued)):
                 for facts, value in odd:
-                    others = f"{n} of {len(valued)} others have {text.format(_said(usual))}"
+                    others = f"{n} of all {len(valued)} have {text.format(_said(usual))}"
                     yield Finding.of(code, facts.path, f"has {text.format(_said(value))}; {others}", **cure)
             else:
                 summary = ", ".join(f"{k} with {text.format(_said(value))}" for value, k in counts.most_common(5))
