@@ -19,6 +19,9 @@ from vidformats.history.releases import LIBRARIES
 
 ROOT = Path(__file__).parents[2]
 
+RELEASES = ("av", "h5py", "pillow", "zarr")
+"""Libraries whose recorded releases are put on the site here; av's are counts of frames, the others' times."""
+
 # The pages are for a browser; CI installs one, and a machine without it can still run everything else.
 needs_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed")
 
@@ -56,7 +59,8 @@ def project(tmp_path_factory):
         "# Project\n\n| a | b |\n| --- | --- |\n| 1 | [method](docs/method.md) |\n\n```console\n$ echo " + "long " * 60
     )
     (folder / "README.md").write_text(text + "\n```\n")
-    shutil.copytree(ROOT / ".asv/releases/h5py/results", folder / ".asv/releases/h5py/results")
+    for name in RELEASES:
+        shutil.copytree(ROOT / f".asv/releases/{name}/results", folder / f".asv/releases/{name}/results")
     done = subprocess.run(
         [sys.executable, "-m", "vidformats", "site"],
         cwd=folder,
@@ -230,7 +234,7 @@ def test_every_library_has_its_finding():
 def pages_of(project):
     html = project / ".asv" / "html"
     ours = ["index.html", "history.html", *(f"docs/{path.name}" for path in (html / "docs").glob("*.html"))]
-    return [html / name for name in [*ours, "releases/h5py/index.html"]]
+    return [html / name for name in [*ours, *(f"releases/{library}/index.html" for library in RELEASES)]]
 
 
 def test_documents_are_on_the_site_and_every_link_leads_somewhere(project):
@@ -516,18 +520,38 @@ def test_the_page_that_is_shown_is_marked(driver, pages, view, title):
     assert [link.text for link in driver.find_elements("css selector", "[aria-current]")] == [title]
 
 
+CUT = """
+const scrolls = (e) => ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
+const inside = (e) => { for (let p = e; p; p = p.parentElement) if (scrolls(p)) return true; return false; };
+return [...document.querySelectorAll("body *")]
+  .filter((e) => e.offsetParent && !e.children.length && e.textContent.trim())
+  .filter((e) => !inside(e) && (e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 ||
+    (getComputedStyle(e).overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1)))
+  .map((e) => [e.tagName, e.className, e.textContent.slice(0, 40)]).slice(0, 5);
+"""
+"""Text that is cut off, and cannot be scrolled to."""
+
+
 @needs_browser
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize(
-    "page", ["index.html", "readers.html", "history.html", "releases/h5py/index.html", "docs/README.html"]
+    "page",
+    [
+        *("index.html", "readers.html", "history.html", "docs/README.html"),
+        *(f"releases/{library}/index.html" for library in RELEASES),
+    ],
 )
 def test_nothing_is_wider_than_the_page(driver, pages, page, width):
     from selenium.webdriver.support.ui import WebDriverWait
 
     opened(driver, pages, width, page=page)
     WebDriverWait(driver, 20).until(lambda d: len(d.find_element("id", "main").text) > 5)
+    if driver.find_elements("id", "root"):
+        WebDriverWait(driver, 20).until(lambda d: len(d.find_element("id", "root").text) > 200)
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    assert driver.execute_script(CUT) == []
     assert complaints(driver) == []
+    assert strangers(driver, pages) == []
     assert len(driver.find_elements("css selector", "main")) == 1
     assert driver.find_element("css selector", ".skip").get_attribute("href").endswith("#main")
 
