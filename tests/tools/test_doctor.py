@@ -148,6 +148,25 @@ def test_real_clips(name, code, tmp_path, here):
     assert codes(tmp_path) == ([code] if code else [])
 
 
+def test_an_upright_copy_of_a_turned_video_asks_for_nothing(tmp_path, here):
+    pytest.importorskip("av")
+    clip = next(clip for clip in clips.CLIPS if clip.name == "rotated.mp4")
+    clip.make(tmp_path / "a.mp4")
+    for name in ("b.npy", "c.mp4"):
+        vf.write(vf.open(tmp_path / "a.mp4"), tmp_path / name)
+    vf.write(vf.open(tmp_path / "a.mp4", rotate=False), tmp_path / "d.npy")
+    found = room.doctor(tmp_path)
+    assert [Path(one.path).name for one in found if one.code == "VF022"] == ["a.mp4", "d.npy"]
+
+
+def test_the_cure_of_labels_of_another_length_can_be_run(tmp_path, here):
+    vf.write(np.zeros((100, 3, 16, 16), "uint8"), tmp_path / "a.mp4", fps=25)
+    (tmp_path / "a.csv").write_text("time,valence\n" + "".join(f"{3 + k / 4},{k}\n" for k in range(16)))
+    (one,) = room.doctor(tmp_path)
+    assert (one.code, one.cure) == ("VF051", f"tail -n 3 {tmp_path / 'a.csv'}")
+    assert "its rows run from 3.00 to 7.00 s, a.mp4 ends at 4.00 s" in one.message
+
+
 def test_mixed_colour():
     def one(k, colour):
         return Facts(f"a/{k}.mp4", 1, "h264", (9, 3, 16, 16), "uint8", 25.0, 1.0, "coded", {"colour": colour})

@@ -146,6 +146,8 @@ def _opened(facts: Facts) -> Reader:
     facts.fps, facts.duration = reader.fps, reader.duration
     facts.info = dict(reader.info)
     facts.format = facts.info.pop("format", facts.format)
+    if not (reader.rotation or facts.info.get("as_stored")):
+        facts.info.pop("rotation", None)  # a copy knows how its source was turned, and is upright
     inner: Any = reader
     while isinstance(inner, TurnedReader):
         inner = inner._reader

@@ -72,7 +72,7 @@ CODES: dict[str, Code] = {
     "VF047": Code("warning", "gaps between frames", "Frames are missing, so that time jumps and labels by number shift.", "rsync -a SOURCE/ {path}/"),
     "VF048": Code("note", "gaps in numbering", "A trial may have been lost on the way.", "ls {folder}"),
     # Labels and manifests.
-    "VF051": Code("error", "length of labels", "Labels and frames drift apart, or windows at the end have none.", "vidformats info {path}"),
+    "VF051": Code("error", "length of labels", "Labels and frames drift apart, or windows at the end have none.", "{command} {path}"),
     "VF052": Code("warning", "labels missing", "One NaN makes the loss NaN, and from then on every weight.", "grep -n -i -E 'nan|,,|,$' {path}"),
     "VF053": Code("error", "table cannot be used", "Rows that do not parse are rows that training does not see.", "head {path}"),
     "VF054": Code("error", "row without file", "The run stops when it reaches that row, or drops it in silence.", "grep -n {entry} {path}"),

@@ -12,6 +12,7 @@ from vidformats.tools.checks.facts import Facts
 from vidformats.tools.checks.findings import Finding
 from vidformats.tools.checks.mixed import tokens
 from vidformats.tools.checks.tables import Table
+from vidformats.training.tables import SUFFIXES
 
 FEW = 2
 """Rows or frames by which labels and video may differ."""
@@ -134,8 +135,9 @@ def _by_time(pair: Pair) -> Iterator[Finding]:
     step = ((pair.end or 0) - (pair.start or 0)) / pair.rows
     slack = max(FEW * step, FEW / (medium.fps or 25), PART * lasts)
     if abs((pair.end or 0) - lasts) > slack:
-        text = f"its rows end at {pair.end:.2f} s, {os.path.basename(medium.path)} at {lasts:.2f} s"
-        yield Finding.of("VF051", pair.path, text)
+        text = f"its rows run from {pair.start:.2f} to {pair.end:.2f} s, "
+        text += f"{os.path.basename(medium.path)} ends at {lasts:.2f} s"
+        yield Finding.of("VF051", pair.path, text, command=_look(pair.path))
 
 
 def _by_rows(group: list[Pair]) -> Iterator[Finding]:
@@ -163,4 +165,13 @@ def _by_rows(group: list[Pair]) -> Iterator[Finding]:
         if len(group) > FEW or abs(pair.rows / expected - 1) < ALIKE:
             medium = pair.medium
             text = f"{pair.rows} rows; expected {round(expected)} for the {medium.shape[0]} frames of"
-            yield Finding.of("VF051", pair.path, f"has {text} {os.path.basename(medium.path)}")
+            yield Finding.of(
+                "VF051", pair.path, f"has {text} {os.path.basename(medium.path)}", command=_look(pair.path)
+            )
+
+
+def _look(path: str) -> str:
+    """Return the command that shows the end of labels."""
+    if path.lower().endswith(".parquet"):
+        return "python -c 'import sys, pandas; print(pandas.read_parquet(sys.argv[1]))'"
+    return "tail -n 3" if path.lower().endswith(SUFFIXES) else "vidformats info"
