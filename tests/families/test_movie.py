@@ -198,6 +198,14 @@ def test_further_containers(suffix, folder):
         assert numbers_of(video[[7, 100, 3]]) == [7, 100, 3]
 
 
+@pytest.mark.parametrize(("name", "reads"), [("a.CSV", "reads it, as"), ("a.xlsx", "once it is saved as CSV, as")])
+def test_a_table_is_told_from_frames(name, reads, tmp_path):
+    (tmp_path / name).write_text("time,valence\n0,1\n")
+    with pytest.raises(vf.FormatError, match=f"is a table by its extension, expected frames; .*{reads} a manifest"):
+        vf.open(tmp_path / name)
+    assert vf.open(tmp_path / name, "binary", shape=(17, 1)).shape == (17, 1)
+
+
 @pytest.mark.parametrize("content", [b"no video at all" * 99, b"\x00" * 999, b"\x47" + bytes(186), b"%PDF-1.7\n" * 40])
 def test_a_file_of_no_known_kind(content, tmp_path):
     path = tmp_path / "a.dat"

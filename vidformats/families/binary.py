@@ -19,6 +19,9 @@ from vidformats.source import Source
 from vidformats.storage.base import ByteSource
 from vidformats.timing import KEYS, set_time
 
+TABLES, SHEETS = (".csv", ".tsv", ".txt", ".parquet"), (".xlsx", ".xls", ".ods")
+"""File extensions of what people have beside their videos and hold for data."""
+
 
 @dataclass(frozen=True)
 class Binary(Format):
@@ -71,6 +74,10 @@ class Binary(Format):
         facts = _facts_of(source) if shape is None or dtype is None else {}
         if shape is None and not facts:
             name = os.path.basename(source.url)
+            if name.lower().endswith((*TABLES, *SHEETS)):
+                saved = " once it is saved as CSV" if name.lower().endswith(SHEETS) else ""
+                fault = f"is a table by its extension, expected frames; vidformats.windows reads it{saved}"
+                raise FormatError(source.url, f"{fault}, as a manifest or as labels")
             fault = f"is of no known kind (or its package is not installed) and has no sidecar {name}.json"
             cure = "pass shape= and dtype= for bytes without a header, or format="
             raise FormatError(source.url, f"{fault}: {cure}")
