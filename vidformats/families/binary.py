@@ -19,7 +19,7 @@ from vidformats.source import Source
 from vidformats.storage.base import ByteSource
 from vidformats.timing import KEYS, set_time
 
-TABLES, SHEETS = (".csv", ".tsv", ".txt", ".parquet"), (".xlsx", ".xls", ".ods")
+TABLES, SHEETS = (".csv", ".tsv", ".parquet"), (".xlsx", ".xls", ".ods")
 """File extensions of what people have beside their videos and hold for data."""
 
 
