@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from vidformats.threads import cpu_quota, default_threads, dismiss, ordinary_priority, share, spread, worth
+from vidformats.threads import behind, cpu_quota, default_threads, dismiss, ordinary_priority, share, spread, worth
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2, 5])
@@ -183,7 +183,7 @@ def test_a_library_cannot_change_how_this_thread_and_those_that_it_starts_are_sc
 
 CHILD = """
 import multiprocessing, sys
-from vidformats.threads import cpu_quota, default_threads, dismiss, ordinary_priority, share, spread, worth
+from vidformats.threads import behind, cpu_quota, default_threads, dismiss, ordinary_priority, share, spread, worth
 def put(queue):
     queue.put(default_threads())
 if __name__ == "__main__":
@@ -203,3 +203,66 @@ def test_default_in_a_child_process_is_one(tmp_path, method):
     env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, script, method], capture_output=True, text=True, env=env, timeout=120)
     assert done.stdout.strip() == "1", done.stderr
+
+
+def test_work_behind_is_done_in_order_by_one_other_thread():
+    done = []
+    with behind(2) as later:
+        for n in range(100):
+            later(lambda n=n: done.append((n, threading.get_ident())))
+    assert [n for n, _ in done] == list(range(100))
+    assert {who for _, who in done}.isdisjoint({threading.get_ident()})
+    assert len({who for _, who in done}) == 1
+
+
+def test_work_behind_is_never_far_behind():
+    go, done = threading.Event(), []
+    with behind(2) as later:
+        later(lambda: go.wait(30))
+        feeder = threading.Thread(target=lambda: [later(lambda n=n: done.append(n)) for n in range(10)], daemon=True)
+        feeder.start()
+        feeder.join(0.2)
+        assert feeder.is_alive()  # two wait, the third has to
+        go.set()
+        feeder.join(30)
+    assert done == list(range(10))
+
+
+def test_after_an_error_behind_nothing_more_is_done():
+    done = []
+
+    def fail():
+        raise KeyError("third")
+
+    def work():
+        with behind(1) as later:
+            for job in (lambda: done.append(1), fail, lambda: done.append(2)):
+                later(job)
+
+    with pytest.raises(KeyError, match="third"):
+        work()
+    assert done == [1]
+
+
+def test_an_error_in_front_waits_for_the_work_behind():
+    done = []
+
+    def work():
+        with behind(4) as later:
+            later(lambda: (time.sleep(0.05), done.append(1)))
+            raise ValueError("front")
+
+    with pytest.raises(ValueError, match="front"):
+        work()
+    assert done == [1]
+
+
+def test_without_further_threads_work_behind_is_done_here(monkeypatch):
+    def refuse(*given):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("vidformats.threads._hand_over", refuse)
+    done = []
+    with behind(2) as later:
+        later(lambda: done.append(threading.get_ident()))
+    assert done == [threading.get_ident()]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from numbers import Integral
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Queue, SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -206,6 +206,48 @@ def spread(function: Callable[[T], object], items: Iterable[T], threads: int) ->
             function(item)
 
     share(worker, items, threads)
+
+
+@contextlib.contextmanager
+def behind(most: int) -> Iterator[Callable[[Callable[[], object]], object]]:
+    """Yield a function that has another thread do what it is given, in order, at most `most` pieces of work behind.
+
+    All is done when the block is left; the first error is raised there, and nothing is done after it.
+
+    Examples
+    --------
+    >>> done = []
+    >>> with behind(2) as later:
+    ...     for n in range(4):
+    ...         later(lambda n=n: done.append(n))
+    >>> done
+    [0, 1, 2, 3]
+    """
+    queue: Queue[Callable[[], object] | None] = Queue(most)
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        while (job := queue.get()) is not None:
+            if not errors:
+                try:
+                    job()
+                except BaseException as error:
+                    errors.append(error)
+            del job  # or what it holds would live until the next one
+
+    ended: SimpleQueue[None] = SimpleQueue()
+    try:
+        _hand_over(work, ended)
+    except RuntimeError:  # the system has no more threads
+        yield lambda job: job()
+        return
+    try:
+        yield queue.put
+    finally:
+        queue.put(None)
+        ended.get()
+    if errors:
+        raise errors[0]
 
 
 Job = tuple[Callable[[], None], SimpleQueue[None]]

@@ -581,3 +581,32 @@ def test_an_option_of_a_wrong_kind_is_named(options, fault, tmp_path):
     path = vf.write(numbered(4, 32), tmp_path / "a.mp4", fps=25)
     with pytest.raises((TypeError, ValueError), match=fault):
         vf.open(path, **options)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("gop", [12, 250])
+@pytest.mark.parametrize("options", [{}, {"size": (90, 160)}, {"rotate": False}], ids=["whole", "scaled", "stored"])
+def test_a_thread_beside_converts_the_same_pictures(tmp_path, monkeypatch, gop, threads, options):
+    """From 100,000 pixels on one thread decodes and another converts; an index means what it means with one thread."""
+    monkeypatch.setattr("vidformats.readers.stream.UNEVEN", 0.0)
+    beside = []
+    whole = StreamReader._converting
+    monkeypatch.setattr(StreamReader, "_converting", lambda *given: beside.append(given[-1]) or whole(*given))
+    path = encode(tmp_path / "a.mp4", "libx264", 60, (272, 400), g=str(gop), **X264)
+    with vf.open(path, threads=1, **options) as video:
+        expected = video[:]
+    assert not any(beside)
+    with vf.open(path, threads=threads, **options) as video:
+        for index in (slice(None), slice(3, 50, 4), [59, 0, 7, 7, 30], slice(20, 24)):
+            np.testing.assert_array_equal(video[index], expected[index])
+        np.testing.assert_array_equal(video[5:40, 1:, 10:80, ::3], expected[5:40, 1:, 10:80, ::3])
+    assert any(beside)
+
+
+def test_a_frame_of_another_size_is_told_by_the_thread_beside(tmp_path):
+    small, large = (encode(tmp_path / f"{h}.ts", "libx264", 30, (h, 400), g="12", **X264) for h in (272, 304))
+    path = tmp_path / "both.ts"
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    for threads in (1, 2):
+        with vf.open(path, threads=threads) as video, pytest.raises(FormatError, match="expected frames of 272 x 400"):
+            video[:]

@@ -360,3 +360,12 @@ def test_a_dry_run_tells_what_there_is_to_do(study, pool):
     assert [Path(failure.source).name for failure in told.failures] == ["broken.mp4"]
     vf.convert("study/Ann", "out", "npy", executor=pool)
     assert len(vf.convert("study/Ann", "out", "npy", executor=pool, dry_run=True).kept) == 2
+
+
+@pytest.mark.parametrize(("jobs", "videos", "threads"), [(1, 2, 1), (4, 2, 2), (3, 2, 1), (2, 1, 2)])
+def test_jobs_are_cpus_shared_among_the_videos(tmp_path, jobs, videos, threads):
+    for k in range(videos):
+        vf.write(np.zeros((8, 3, 16, 16), np.uint8), tmp_path / f"in{k}.npy")
+    planned = []
+    vf.convert(sorted(tmp_path.glob("in*.npy")), tmp_path / "out", "npy", jobs=jobs, begin=planned.extend)
+    assert [job.threads for job in planned] == [threads] * videos

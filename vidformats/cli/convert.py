@@ -123,7 +123,7 @@ def _asked_for(
 @click.option("--windows", type=Parts("size,hop"), help="Write clips of so many frames.")
 @click.option("--subject-pattern", metavar="PATTERN", help="What names look like: '{subject}_trial_*'.")
 @click.option("--column", help="Of a manifest: which paths are the videos.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Videos at once; as many as CPUs by default.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="CPUs to use, and so videos at once; all by default.")
 @click.option("--dask", metavar="ADDRESS", help="Convert on this Dask cluster, such as tcp://host:8786.")
 @click.option("--shard", type=Parts("k/n"), help="Only part k of n; end with --merge.")
 @click.option("--merge", "merging", is_flag=True, help="Write the manifest of all shards in DST.")

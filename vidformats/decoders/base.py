@@ -7,7 +7,7 @@ files have doubled ones, and every decoder of FFmpeg hands a frame the number th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple
@@ -173,9 +173,12 @@ class Decoder(ABC):
         Packets that could not be decoded.
     depths : tuple of int
         Bits of a value that `into` can deliver.
+    aside : bool
+        Whether frames can be converted while decoding goes on.
     """
 
     depths: ClassVar[tuple[int, ...]] = (8,)
+    aside: ClassVar[bool] = False
 
     track: Track
     size: tuple[int, int]
@@ -228,6 +231,10 @@ class Decoder(ABC):
         FormatError
             If the frame has another size than the first one, or cannot be converted.
         """
+
+    def held(self) -> Callable[..., None]:
+        """Return `into` for the last frame, which another thread may call while this one decodes on, if `aside`."""
+        return self.into
 
 
 def split(image: np.ndarray, out: np.ndarray, size: tuple[int, int] | None = None) -> None:

@@ -6,7 +6,7 @@ import errno
 import functools
 import re
 from collections import deque
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from fractions import Fraction
 from operator import attrgetter
 from typing import Any
@@ -72,7 +72,7 @@ class PyAVDecoder(Decoder):
         If the file holds no video that can be decoded.
     """
 
-    depths = (8, 16)
+    depths, aside = (8, 16), True
 
     def __init__(self, source: ByteSource, threads: int = 1, stream: int | None = None, memo: Memo | None = None):
         self._source, self._path, self.threads, self._which = source, source.url, threads, stream
@@ -406,7 +406,13 @@ class PyAVDecoder(Decoder):
 
     def into(self, out: np.ndarray, shown: tuple[int, int] | None = None) -> None:
         """Convert the last frame."""
-        frame = self._frame
+        self._put(self._frame, out, shown)
+
+    def held(self) -> Callable[..., None]:
+        """Return what converts the last frame; one thread at a time may call what a decoder has returned."""
+        return functools.partial(self._put, self._frame)
+
+    def _put(self, frame: Any, out: np.ndarray, shown: tuple[int, int] | None = None) -> None:
         if (frame.height, frame.width) != self.size:
             raise FormatError(
                 self._path,

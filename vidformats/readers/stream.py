@@ -21,10 +21,14 @@ from vidformats.errors import FormatError, install
 from vidformats.format import Reader
 from vidformats.select import Crop, Plan
 from vidformats.storage.base import ByteSource
-from vidformats.threads import spread
+from vidformats.threads import behind, spread
 
 LARGE = 300_000
 """Pixels of a frame from which a decoder gains by threads of its own: below, they cost more than they bring."""
+
+MIDDLE, BEHIND, UNEVEN = 100_000, 2, 0.6
+"""Pixels of a frame from which another thread converts while decoding goes on; from `LARGE` on, FFmpeg's own threads
+have all CPUs busy. So many frames wait for it at most. It beats two parts if one has more than so much of the work."""
 
 PARTS, PART = 4, 32
 """At most so many parts per thread, of at least so many packets: enough to even out the threads."""
@@ -41,6 +45,9 @@ which took more packets than `FAR`. It is drained if a frame has not come so man
 
 HELD = 12
 """Frames that a decoder holds: those that others depend on, and those in its pool."""
+
+Later = Callable[[Crop | None, np.ndarray], object]
+"""Converts the part of the last frame that is wanted into its place, now or later."""
 
 
 @dataclass
@@ -135,6 +142,7 @@ class StreamReader(Reader):
         if first.rotation and not rotate:
             self.info["as_stored"] = True
         self._memo, self._idle, self._lock = first.memo, [Lent(first)], threading.Lock()
+        self._aside = first.aside
 
     def reduce(self, size: tuple[int, int]) -> None:
         """Let frames be scaled as they are decoded, if they are not turned: then none is kept in its full size."""
@@ -152,13 +160,14 @@ class StreamReader(Reader):
         wanted = plan.frames
         parts = self._parts(wanted, threads)
         inner = threads if len(parts) == 1 and self._pays(wanted) else 1
+        spare = inner == len(parts) == 1 < len(wanted) and self._converts_aside(threads)
 
         def work(part: slice) -> None:
             piece = plan.part(part)
             if self._picked(piece, out):
                 return
-            with self._lend(int(wanted[part.start]), inner) as lent:
-                self._deliver(lent, piece, out)
+            with self._lend(int(wanted[part.start]), inner) as lent, self._converting(lent.decoder, spare) as later:
+                self._deliver(lent, piece, out, later)
 
         spread(work, parts, min(threads, len(parts)))
 
@@ -180,6 +189,9 @@ class StreamReader(Reader):
         goals = total[-1] * np.arange(1, n) / n
         chosen = np.unique(at[np.clip(np.searchsorted(total[at], goals), 0, len(at) - 1)])
         bounds = [0, *chosen[chosen > 0].tolist(), len(wanted)]
+        longest = np.diff(np.concatenate(([0], total[np.array(bounds[1:]) - 1]))).max()
+        if longest > UNEVEN * total[-1] and self._converts_aside(threads):
+            return [slice(0, len(wanted))]
         return [slice(a, b) for a, b in pairwise(bounds)]
 
     def _pays(self, wanted: NDArray[np.int64]) -> bool:
@@ -188,7 +200,20 @@ class StreamReader(Reader):
         packets = len(wanted) if len(wanted) > 1 else int(index.packets[wanted[0]] - index.start[wanted[0]])
         return self._size[0] * self._size[1] >= LARGE and packets > 2
 
-    def _deliver(self, lent: Lent, plan: Plan, out: np.ndarray) -> None:
+    def _converts_aside(self, threads: int) -> bool:
+        """Tell whether a thread that converts frames, while another decodes, is worth it."""
+        return self._aside and threads > 1 and MIDDLE <= self._size[0] * self._size[1] < LARGE
+
+    @contextmanager
+    def _converting(self, decoder: Decoder, spare: bool) -> Iterator[Later]:
+        """Yield what has a frame converted: at once, or by a spare thread while decoding goes on."""
+        if not spare:
+            yield lambda crop, out: self._convert(decoder.into, crop, out)
+            return
+        with behind(BEHIND) as later:
+            yield lambda crop, out: later(partial(self._convert, decoder.held(), crop, out))
+
+    def _deliver(self, lent: Lent, plan: Plan, out: np.ndarray, convert: Later) -> None:
         """Put each wanted frame into its row; if a frame does not come, find out why."""
         at, wanted = 0, plan.frames
         start, packets, most, ends = self._stretches(wanted)
@@ -206,7 +231,8 @@ class StreamReader(Reader):
             if end == len(wanted) and (going_on or nearby or stop - start[at] > FAR):
                 needed |= self._ahead(int(packets[end - 1]), stop)
                 stop += SLACK  # drained, it would have to begin at a key frame again
-            came, proved = self._run(lent, key, packets[at:end].tolist(), plan.part(slice(at, end)), stop, needed, out)
+            part = plan.part(slice(at, end))
+            came, proved = self._run(lent, key, packets[at:end].tolist(), part, stop, needed, out, convert)
             at += came
             if at < end:
                 self._explain(int(wanted[at]), key, proved, going_on)
@@ -225,8 +251,8 @@ class StreamReader(Reader):
         needed = np.repeat(places + 1 - np.cumsum(steps), steps) + np.arange(steps.sum())
         if len(needed) < LEAST or packets.hidden[needed].any() or packets.sizes[needed].sum() > picked.MOST:
             return False
-        with self._lend(int(plan.frames[0]), 1) as lent:
-            self._deliver(lent, plan.part(slice(1)), out)
+        with self._lend(int(plan.frames[0]), 1) as lent, self._converting(lent.decoder, False) as now:
+            self._deliver(lent, plan.part(slice(1)), out, now)
         first, rows = out[plan.rows[0]].copy(), plan.rows.tolist()
         images = picked.pictures(self.source, packets, parcel, needed, steps.tolist())
         try:
@@ -262,6 +288,7 @@ class StreamReader(Reader):
         stop: int,
         needed: set[int],
         out: np.ndarray,
+        convert: Later,
     ) -> tuple[int, bool]:
         """Deliver frames without a jump; return how many came, and whether the key frame proved to be one."""
         decoder, proved = lent.decoder, key is None
@@ -278,7 +305,7 @@ class StreamReader(Reader):
                     return k, False
                 proved = True
             lent.frame = int(plan.frames[k])
-            self._convert(decoder.into, plan.crop, out[plan.rows[k]])
+            convert(plan.crop, out[plan.rows[k]])
         return len(packets), proved
 
     def _explain(self, frame: int, key: int | None, proved: bool, went_on: bool) -> None:

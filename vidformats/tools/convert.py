@@ -83,7 +83,8 @@ def convert(
     column : str, optional
         Of a manifest with several columns of paths: which are the videos.
     jobs : int, optional
-        How many child processes convert at once; by default as many as CPUs.
+        CPUs to use, all by default: so many child processes convert at once; of fewer videos, each is decoded by
+        several threads.
     shard : (int, int), optional
         ``(3, 64)``: only the third of 64 parts, for an array of jobs on a cluster; `merge` ends it.
     executor : concurrent.futures.Executor, optional
@@ -142,9 +143,8 @@ def convert(
     box = None if table else tuple(crop) if isinstance(crop, list) else crop
     recipe = Recipe(to, size, fps, every, grey, box, partial=partial, opened=dict(opened or {}), options=options)
     n = jobs or default_threads()
-    threads = 1 if executor else max(1, default_threads() // n)
     root = Path(folder).absolute()
-    planned, failures = plan(sources, root, recipe, crop if table else None, subject_pattern, column, threads, anew)
+    planned, failures = plan(sources, root, recipe, crop if table else None, subject_pattern, column, anew)
     if shard is not None:
         planned = planned[shard[0] - 1 :: shard[1]]
     if not dry_run:
@@ -155,6 +155,8 @@ def convert(
             planned, more = _clips(planned, windows, submit, dry_run)
             failures += more
         planned, clashes = _without_clashes(planned)
+        if executor is None:  # CPUs that find no video help to decode another
+            planned = [replace(job, threads=max(1, n // len(planned))) for job in planned]
         failures += clashes
         if dry_run:
             found, kept, more = estimate(planned, submit)
@@ -215,7 +217,6 @@ def plan(
     table: Any = None,
     pattern: str | None = None,
     column: str | None = None,
-    threads: int = 1,
     anew: bool = False,
 ) -> tuple[list[Job], list[Failure]]:
     """Return a job for each source, and those that cannot be one."""
@@ -223,7 +224,7 @@ def plan(
     boxes = boxes_of(table) if table is not None else None
     jobs, failures = [], []
     for item in discover(sources, folder, column):
-        job = Job(item.path, str(folder), item.name + suffix, recipe, threads=threads, anew=anew)
+        job = Job(item.path, str(folder), item.name + suffix, recipe, anew=anew)
         try:
             refuse_url(item.path)
             box = recipe.crop if boxes is None else box_for(boxes, item)
