@@ -222,9 +222,13 @@ class PyAVDecoder(Decoder):
         """Return what picked packets need, if OpenCV decodes and converts them as this decoder does."""
         context, (height, width) = self._context, self.size
         plain = context.pix_fmt in DIRECT and height % 2 == width % 2 == 0
-        if not plain or self.track.interlaced or context.reorder_depth or context.codec_tag not in TAGS:
+        try:
+            tag = context.codec_tag
+        except UnicodeDecodeError:  # a damaged one
             return None
-        return Parcel(context.codec_tag, context.extradata or b"", self.size)
+        if not plain or self.track.interlaced or context.reorder_depth or tag not in TAGS:
+            return None
+        return Parcel(tag, context.extradata or b"", self.size)
 
     def _packets(self, table: np.ndarray, invisible: list[bool]) -> Packets:
         missing = self._absent(table.shape[1])
