@@ -2,9 +2,12 @@
 
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +89,25 @@ def test_dask_gives_the_same_receipts(desk):
             there.recipe,
             there.decoded,
         )
+
+
+def test_a_worker_that_is_killed_costs_no_result(desk):
+    distributed = pytest.importorskip("distributed")
+    for k in range(12):
+        video(Path("more", f"{k}.mp4"), 40 + k, (32, 48))
+    vf.convert("more", "here", "npy", jobs=1)
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+        ThreadPoolExecutor(1) as aside,
+    ):
+        run = aside.submit(vf.convert, "more", "there", "npy", executor=client.get_executor())
+        while not (list(Path("there").glob("*.npy")) or run.done()):
+            time.sleep(0.01)
+        os.kill(client.run(os.getpid).popitem()[1], signal.SIGKILL)
+        assert run.result(timeout=100).failures == []
+    for target in receipts.targets(Path("here")):
+        assert receipts.read(target) == receipts.read(Path("there", target.name))
 
 
 def test_a_scheduler_that_does_not_answer_is_told(desk, monkeypatch):

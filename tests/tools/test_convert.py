@@ -159,6 +159,18 @@ def test_a_vanished_folder_is_told_for_every_source(study, pool):
     assert not os.path.exists("out")
 
 
+def test_a_result_that_vanished_is_not_counted_as_converted(study, pool):
+    def vanish(job, outcome):
+        if job.path == "Ann/1.npy":
+            os.remove(job.target)
+
+    done = vf.convert("study", "out", "npy", executor=pool, seen=vanish)
+    assert [receipt.path for receipt in done.new] == ["Ann/2.npy", "Bo/1.npy"]
+    assert [failure.path for failure in done.failures] == ["Ann/1.npy"]
+    assert "is not there any more" in done.failures[0].error
+    assert "Ann/1" not in Path("out/manifest.csv").read_text()
+
+
 def test_what_hangs_is_ended_and_leaves_nothing(study):
     done = vf.convert("study", "out", "npy", jobs=1, seconds=1e-4)
     assert len(done.failures) == 3

@@ -26,12 +26,13 @@ def conclude(folder: Path, failures: Iterable[Failure] = ()) -> tuple[list[Recei
     Returns
     -------
     list of Receipt, list of Failure
-        All that there are, in the order of their paths.
+        All whose results are there, in the order of their paths.
     """
     done, failed = [], {}
     for target in receipts.targets(folder):
         if (receipt := receipts.read(target)) is not None:
-            done.append(receipt)
+            if target.exists():
+                done.append(receipt)
         elif (failure := receipts.failure(target)) is not None:
             failed[failure.source, failure.path] = failure
     failed |= {(failure.source, failure.path): failure for failure in failures}

@@ -29,6 +29,8 @@ SLICE = 100e6
 IDLE = 60.0
 """Seconds after which a child process that nothing was asked of ends."""
 
+GONE = "it was converted, and is not there any more"
+
 PAUSE = 0.5
 """Seconds after which to look again whether another converter has ended with its source."""
 
@@ -116,8 +118,12 @@ def limit(job: Job) -> float:
 
 
 def run(jobs: list[Job], submit: Callable[..., Future[Any]], seen: Seen | None = None) -> Receipts:
-    """Do all jobs; those that another converter has begun are looked at again until they are done."""
+    """Do all jobs; those that another converter has begun are looked at again until they are done.
+
+    A result that is gone by then, because somebody removed its folder meanwhile, counts as failed.
+    """
     done = Receipts([], [], [])
+    asked = {job.path: job for job in jobs}
     while jobs:
         waiting = {submit(job, attempt): job for job in jobs}
         busy = []
@@ -140,6 +146,8 @@ def run(jobs: list[Job], submit: Callable[..., Future[Any]], seen: Seen | None =
         jobs = sorted(busy, key=lambda job: job.path)
         if jobs:
             time.sleep(PAUSE)
-    done.new.sort(key=lambda receipt: receipt.path)
-    done.kept.sort(key=lambda receipt: receipt.path)
+    for some in (done.new, done.kept):
+        gone = {receipt.path for receipt in some if not asked[receipt.path].target.exists()}
+        done.failures.extend(asked[path].failed(f"FileNotFoundError: {asked[path].target}: {GONE}") for path in gone)
+        some[:] = sorted((r for r in some if r.path not in gone), key=lambda receipt: receipt.path)
     return done
